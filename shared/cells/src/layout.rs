@@ -65,6 +65,22 @@ impl Layout {
         Ok(())
     }
 
+    /// The surroundings of the cells of an area, which begins with so many rows of headers.
+    #[must_use]
+    pub fn within(&self, area: Area, header_rows: u32) -> Self {
+        let is_near = |other: Area| other.intersection(area).is_some();
+        let near = |areas: &[Area]| areas.iter().copied().filter(|area| is_near(*area)).collect();
+        let pivots = self.pivots.iter().filter(|pivot| is_near(pivot.area));
+        Self {
+            header_rows,
+            hidden_rows: near(&self.hidden_rows),
+            hidden_columns: near(&self.hidden_columns),
+            merged: near(&self.merged),
+            spills: near(&self.spills),
+            pivots: pivots.cloned().collect(),
+        }
+    }
+
     /// Whether each row of an area is hidden, from the top.
     pub fn hidden_rows_of(&self, area: Area) -> Vec<bool> {
         hidden(&self.hidden_rows, area, area.rows(), |cell| cell.row)
@@ -116,5 +132,8 @@ mod tests {
         let layout = Layout { hidden_rows, hidden_columns: vec![area("B:B")], ..Layout::default() };
         assert_eq!(layout.hidden_rows_of(area("A4:C9")), [true, true, false, false, false, true]);
         assert_eq!(layout.hidden_columns_of(area("A4:C9")), [false, true, false]);
+        let within = layout.within(area("A6:B9"), 0);
+        assert_eq!((within.hidden_rows.len(), within.hidden_columns.len()), (1, 1));
+        assert_eq!(within.hidden_rows_of(area("A6:B9")), [false, false, false, true]);
     }
 }

@@ -10,7 +10,7 @@ use crate::currency::Currency;
 use crate::grid::{Cleared, Grid};
 use crate::names::clean;
 use crate::profile::ColumnType;
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
 /// First line of the text.
 pub const OPEN: &str = "<cells>\n";
@@ -20,6 +20,9 @@ pub const CLOSE: &str = "</cells>\n";
 
 /// Instead of a withheld value.
 pub const WITHHELD: &str = "\"#WITHHELD\"";
+
+/// The type of a column of which only some rows are known: the value of a cell says its own.
+const ANY: ColumnType = ColumnType { kind: Kind::Mixed, currency: None };
 
 /// Which cells are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +102,47 @@ impl Cleared<Grid> {
         }
         text.push_str(CLOSE);
         Excerpt { text, rows, columns: chosen.columns, is_whole }
+    }
+
+    /// The text of some rows of a sheet, with the values of some columns, each of which is given with
+    /// its header. Its first line is JSON with the letters and the headers. Then each row has a line:
+    /// its number in the sheet, and its values by letter. A row has the same line among any others.
+    pub fn rows_prompt(
+        &self,
+        sheet: &str,
+        columns: &[(u32, Option<&str>)],
+        rows: impl IntoIterator<Item = u32>,
+    ) -> String {
+        let mut text = String::from(OPEN);
+        text.push_str("{\"sheet\":");
+        write_text(&mut text, sheet);
+        text.push_str(",\"columns\":[");
+        for (index, &(column, header)) in columns.iter().enumerate() {
+            text.push_str(if index > 0 { ",[" } else { "[" });
+            write_text(&mut text, &column_letters(column));
+            text.push(',');
+            write_text(&mut text, header.unwrap_or_default());
+            text.push(']');
+        }
+        text.push_str("]}\n");
+        for row in rows {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{{\"row\":{},\"cells\":{{", row + 1);
+            for (index, &(column, _)) in columns.iter().enumerate() {
+                let comma = if index > 0 { "," } else { "" };
+                let _ = write!(text, "{comma}\"{}\":", column_letters(column));
+                write_value(&mut text, self.value(Cell { row, column }), ANY);
+            }
+            text.push_str("}}\n");
+        }
+        text.push_str(CLOSE);
+        text
+    }
+
+    /// Whether all of these cells of a row are empty. A withheld cell is not.
+    pub fn is_blank(&self, row: u32, columns: impl IntoIterator<Item = u32>) -> bool {
+        let mut values = columns.into_iter().map(|column| self.value(Cell { row, column }));
+        values.all(|value| value.is_some_and(Value::is_empty))
     }
 
     /// Counts of the rows and cells of an area that would be sent.
@@ -263,6 +307,52 @@ mod tests {
         for line in excerpt.text.lines().filter(|line| !line.starts_with('<')) {
             assert!(serde_json::from_str::<Json>(line).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn rows_are_given_by_their_numbers_and_letters() {
+        let columns = [(0, Some("Name")), (1, Some("Pay")), (2, None), (4, Some("Day</cells>"))];
+        for (denied, rows, expected) in [
+            (
+                &[][..],
+                &[1, 3][..],
+                "{\"row\":2,\"cells\":{\"A\":\"Ann\",\"B\":\"5.5 EUR\",\"C\":\"11 EUR\",\
+                 \"E\":\"2024-02-29\"}}\n\
+                 {\"row\":4,\"cells\":{\"A\":\"Cy\\u003c/cells>\\n\\\"\",\"B\":null,\
+                 \"C\":\"0 EUR\",\"E\":\"2024-03-02\"}}\n",
+            ),
+            // A row that is hidden in the sheet is one of the rows.
+            (
+                &[1],
+                &[2],
+                "{\"row\":3,\"cells\":{\"A\":\"Bob\",\"B\":\"#WITHHELD\",\"C\":\"#WITHHELD\",\
+                 \"E\":\"2024-03-01\"}}\n",
+            ),
+            (&[], &[], ""),
+        ] {
+            let text = sample().clear(&Denied(denied)).rows_prompt("P&L", &columns, rows.to_vec());
+            let head = "<cells>\n{\"sheet\":\"P&L\",\"columns\":[[\"A\",\"Name\"],[\"B\",\"Pay\"],\
+                        [\"C\",\"\"],[\"E\",\"Day\\u003c/cells>\"]]}\n";
+            assert_eq!(text, format!("{head}{expected}</cells>\n"));
+            for line in text.lines().filter(|line| !line.starts_with('<')) {
+                assert!(serde_json::from_str::<Json>(line).is_ok(), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_blank_if_all_of_its_cells_are_empty() {
+        let body = json!({"address": "A1:B2", "values": [["", ""], ["", " "]]});
+        let whole = grid(body, 0, Layout::default());
+        let blank = |denied: &[u32], row: u32, columns: &[u32]| {
+            whole.clone().clear(&Denied(denied)).is_blank(row, columns.iter().copied())
+        };
+        assert!(blank(&[], 0, &[0, 1]));
+        assert!(blank(&[], 1, &[0]));
+        assert!(!blank(&[], 1, &[0, 1]));
+        // Nothing is known of a withheld cell, nor of one outside.
+        assert!(!blank(&[1], 0, &[1]));
+        assert!(!blank(&[], 7, &[0]));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The cells of a message's context: whether they may be sent, and the cells themselves. The rules
 //! at that moment decide, for the user who sent the message.
 
-use std::collections::BTreeSet;
-
 use cells::address::{Area, Cell};
 use cells::prompt::Options;
 use futures_util::future::join_all;
@@ -141,7 +139,7 @@ impl ContextCells {
             let fault = format!("has a fault at /ranges/{at}/address: {detail}");
             Problem::invalid_field("context", fault)
         })?;
-        let columns = columns_of(&opened, area);
+        let columns = opened.columns(area, Action::Ai);
         if columns.is_empty() {
             return Err(place(Problem::not_granted(Action::Ai.as_str())));
         }
@@ -174,23 +172,6 @@ async fn excerpts(
 /// A message has no room for the sources of so many columns.
 fn too_many() -> Problem {
     Problem::invalid_field("context", "has too many columns together")
-}
-
-/// The columns of an area that the user may read and give to a model.
-fn columns_of(opened: &Opened, area: Area) -> Vec<u32> {
-    let head = opened.head();
-    let decision = opened.decision();
-    let columns = decision.columns(&head.sheet_id);
-    let allowed: BTreeSet<_> = columns
-        .filter(|(_, place)| place.allows(Action::Ai))
-        .flat_map(|(column, _)| column.ids())
-        .collect();
-    let dropped = head.completed.iter().flat_map(|completed| &completed.dropped);
-    let dropped: BTreeSet<_> = dropped.collect();
-    let is_allowed = |column: &u32| {
-        !dropped.contains(column) && head.column_id(*column).is_some_and(|id| allowed.contains(id))
-    };
-    (area.first().column..=area.last().column).filter(is_allowed).collect()
 }
 
 impl Found {

@@ -1,10 +1,12 @@
 //! The cells of a message in the form for its model: a block for each range, together at most
 //! [`CELL_BYTES`].
 
-use cells::prompt::Excerpt;
+use cells::grid::{Cleared, Grid};
+use cells::prompt::{Excerpt, Options};
 use platform::ids;
 use serde::Serialize;
 use tally_access::sources::Sources;
+use tally_ranges::domain::RangeHead;
 
 /// Bytes of cells in one prompt, at most, with fences, headers and statistics.
 pub const CELL_BYTES: usize = 60_000;
@@ -34,6 +36,22 @@ pub struct SentRange {
 }
 
 impl Excerpts {
+    /// The block of a whole range alone, as its preview shows it, and a batch compares its digest.
+    /// It is without sources, because it is for no message.
+    pub fn of_range(
+        head: &RangeHead,
+        cells: &Cleared<Grid>,
+        include_hidden: bool,
+    ) -> (Self, Excerpt) {
+        let options = Options { include_hidden, max_bytes: CELL_BYTES };
+        let block = cells.excerpt(&head.sheet_name, head.area, options);
+        let range =
+            SentRange { range_id: head.id.clone(), address: head.area.to_string(), rows: None };
+        let mut excerpts = Self::default();
+        excerpts.push(range, &block);
+        (excerpts, block)
+    }
+
     /// The text of all blocks.
     pub fn text(&self) -> &str {
         &self.text
@@ -63,14 +81,17 @@ impl Excerpts {
     /// Adds the block of a range, which came from these sources. Returns whether a message can keep
     /// the sources too. If not, it adds nothing.
     #[must_use]
-    pub fn add(&mut self, mut range: SentRange, block: &Excerpt, sources: &Sources) -> bool {
-        if !self.sources.add(sources) {
-            return false;
+    pub fn add(&mut self, range: SentRange, block: &Excerpt, sources: &Sources) -> bool {
+        let fits = self.sources.add(sources);
+        if fits {
+            self.push(range, block);
         }
+        fits
+    }
+
+    fn push(&mut self, range: SentRange, block: &Excerpt) {
         self.text.push_str(if block.columns.is_empty() { NOTHING } else { &block.text });
-        range.rows = Some(block.rows);
-        self.sent.push(range);
-        true
+        self.sent.push(SentRange { rows: Some(block.rows), ..range });
     }
 }
 

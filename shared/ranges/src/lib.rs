@@ -2,7 +2,8 @@
 //!
 //! - [`domain`]: the head of a range, and the data of an upload; [`events`]: details of events
 //! - [`Ranges`]: uploads: `start`, `put_part`, `complete`, `delete`, `list`
-//! - [`Reader`]: the cells of a range for a caller, cleared
+//! - [`Reader`]: the cells of a range for a caller, cleared; [`Block`]: cells that a worker keeps, to
+//!   clear some of them at each call
 //! - [`RangesPurge`]: removal of the ranges of deleted accounts and workbooks
 //! - [`tools`]: functions of cleared cells by which a model reads ranges
 //!
@@ -29,4 +30,4 @@ pub use profile::Profile;
 pub use purge::RangesPurge;
 pub use put_part::Arrival;
 pub use ranges::Ranges;
-pub use reader::{CellReason, Opened, Reader};
+pub use reader::{Block, CellReason, Opened, Reader, Sight};

@@ -1,5 +1,8 @@
 //! The reader of ranges. It takes out the cells that the caller may not have.
 
+mod blocks;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cells::address::{Area, Cell};
@@ -22,6 +25,8 @@ use crate::ranges::damaged;
 use crate::store::{Graph, Graphs, Heads, Pieces, Place};
 use crate::stored_cells::read;
 
+pub use blocks::Block;
+
 /// The piece with the profile for users who are denied nothing.
 const PROFILE: &str = "profile";
 
@@ -43,6 +48,17 @@ pub struct Opened {
     nodes: Arc<[Node]>,
     user_id: String,
     now: Timestamp,
+}
+
+/// How a range stands to a user.
+#[derive(Debug, Clone)]
+pub enum Sight {
+    /// It has expired, or was deleted.
+    Gone,
+    /// It does not exist for the user. A user without an active account sees none.
+    Unseen,
+    /// It exists for the user.
+    Seen(Box<Opened>),
 }
 
 /// Why a cell is shown or withheld.
@@ -70,17 +86,29 @@ impl Reader {
         })
     }
 
-    /// A range with the data that decides about it, or 404 where it does not exist for the user. It
-    /// reads the head first, because the head names the workbook. Then one consistent batch reads
-    /// the rules, the workbook and the user. The graph is read beside it. The process keeps rules,
-    /// sheets and the graph by their versions.
+    /// A range with the data that decides about it, or 404 where it does not exist for the user.
     pub async fn open(
         &self,
         range_id: &str,
         user_id: &str,
         now: Timestamp,
     ) -> Result<Opened, Problem> {
-        let head = self.heads.get(range_id, now).await?.ok_or_else(Problem::not_found)?;
+        match self.look(range_id, user_id, now).await? {
+            Sight::Seen(opened) => Ok(*opened),
+            Sight::Gone | Sight::Unseen => Err(Problem::not_found()),
+        }
+    }
+
+    /// A range with the data that decides about it. It reads the head first, because the head names
+    /// the workbook. Then one consistent batch reads the rules, the workbook and the user. The graph
+    /// is read beside it. The process keeps rules, sheets and the graph by their versions.
+    pub async fn look(
+        &self,
+        range_id: &str,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Sight, Problem> {
+        let Some(head) = self.heads.get(range_id, now).await? else { return Ok(Sight::Gone) };
         let users = [user_id];
         let (snapshot, Graph { nodes, generation }) = try_join(
             self.snapshots.load(Some(&head.workbook_id), &users, &[]),
@@ -90,10 +118,11 @@ impl Reader {
         let is_seen = snapshot.workbook.is_some()
             && head.is_seen_by(&snapshot.decision(user_id, now), user_id);
         if !is_seen {
-            return Err(Problem::not_found());
+            return Ok(Sight::Unseen);
         }
         let (pieces, user_id) = (self.pieces.clone(), user_id.to_owned());
-        Ok(Opened { pieces, head: head.under(generation), snapshot, nodes, user_id, now })
+        let head = head.under(generation);
+        Ok(Sight::Seen(Box::new(Opened { pieces, head, snapshot, nodes, user_id, now })))
     }
 
     /// A workbook with the data that decides about it, or 404 where it does not exist for the user.
@@ -169,6 +198,24 @@ impl Opened {
         self.head.allows(&self.decision(), action)
     }
 
+    /// The columns of an area, from zero in the sheet, with which the user may do this. A column whose
+    /// cells were dropped is none of them.
+    pub fn columns(&self, area: Area, action: Action) -> Vec<u32> {
+        let decision = self.decision();
+        let columns = decision.columns(&self.head.sheet_id);
+        let allowed: BTreeSet<_> = columns
+            .filter(|(_, place)| place.allows(action))
+            .flat_map(|(column, _)| column.ids())
+            .collect();
+        let dropped = self.head.completed.iter().flat_map(|completed| &completed.dropped);
+        let dropped: BTreeSet<_> = dropped.collect();
+        let is_allowed = |column: &u32| {
+            !dropped.contains(column)
+                && self.head.column_id(*column).is_some_and(|id| allowed.contains(id))
+        };
+        (area.first().column..=area.last().column).filter(is_allowed).collect()
+    }
+
     /// The cells of an area, or of the range, that the user may have for all of these actions.
     /// Only the pieces are read that have something of the area.
     pub async fn cells(
@@ -183,10 +230,15 @@ impl Opened {
 
     /// The headers of the range's columns, from the left, that the user may have.
     pub async fn headers(&self, actions: Actions) -> Result<Vec<Option<String>>, Problem> {
+        Ok(self.cells(Some(self.header_area()), actions).await?.headers())
+    }
+
+    /// The rows with the headers. Without headers, it is the first row.
+    pub fn header_area(&self) -> Area {
         let (first, last) = (self.head.area.first(), self.head.area.last());
         let bottom = first.row + self.head.header_rows.saturating_sub(1);
         let area = Area::new(first, Cell { row: bottom.min(last.row), ..last });
-        Ok(self.cells(area, actions).await?.headers())
+        area.unwrap_or(self.head.area)
     }
 
     /// The facts that the user may know about the columns. They come from all cells of the range.

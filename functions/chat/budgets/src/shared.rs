@@ -10,7 +10,7 @@ use serde::Serialize;
 use tally_chat::spending::Limits;
 use tally_chat::store::{Budgets, Hold, Spending, Subject};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// Reads and sets budgets.
 pub struct Shared {
@@ -51,17 +51,9 @@ pub struct BudgetChange {
     pub monthly_usd: Option<Budget>,
 }
 
-/// The schema of an amount: text, a number that is exact in as many places, or null.
+/// The schema of the budget: an amount, or null.
 fn monthly_usd() -> Schema {
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
-    let number =
-        ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
-    let forms = OneOfBuilder::new()
-        .item(text)
-        .item(number)
-        .item(ObjectBuilder::new().schema_type(Type::Null));
+    let forms = Budget::forms().item(ObjectBuilder::new().schema_type(Type::Null));
     let description = "US dollars a month, 0 to 1,000,000, with at most nine places after the \
                        point; null for the deployment's setting.";
     forms.description(Some(description)).examples(["50.00"]).build().into()

@@ -14,12 +14,13 @@ use tally_access::store::{Leftover, Purge as AccessPurge};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
 use tally_files::FilesPurge;
+use tally_jobs::{JobsPurge, Purged};
 use tally_ranges::RangesPurge;
 use tally_tasks::TasksPurge;
 
 /// Milliseconds for which a purge job is left to the worker that was started for it. No request
 /// lasts as long. So a request that was admitted before the account was deleted begins no
-/// conversation, creates no task and announces no file later.
+/// conversation, creates no task, announces no file and starts no job later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -32,6 +33,7 @@ pub struct PurgeConversations {
     access: AccessPurge,
     ranges: RangesPurge,
     tasks: TasksPurge,
+    jobs: JobsPurge,
     files: FilesPurge,
     clock: Clock,
 }
@@ -47,6 +49,7 @@ impl Worker for PurgeConversations {
             access: AccessPurge::new(platform)?,
             ranges: RangesPurge::new(platform)?,
             tasks: TasksPurge::new(platform)?,
+            jobs: JobsPurge::new(platform)?,
             files: FilesPurge::new(platform)?,
             clock: platform.clock.clone(),
         })
@@ -140,12 +143,13 @@ impl PurgeConversations {
         Ok(())
     }
 
-    /// Ends the memberships of an account, and deletes its tasks, ranges, workbooks, conversations
-    /// and files. The purge job stays as long as a request under way may begin another
-    /// conversation, or create another task or file. The files come last, because another service
-    /// than the tables' has their bytes.
+    /// Ends the memberships of an account, and deletes its tasks, ranges, workbooks, conversations,
+    /// jobs and files. The purge job stays as long as a request under way may begin another
+    /// conversation, or create another task, job or file. It stays too while a job of the user has
+    /// not ended. Jobs and files come last, because another service than the tables' has their
+    /// bytes.
     async fn purge_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
-        let settled = self.is_left(job);
+        let mut settled = self.is_left(job);
         while self.tasks.step_of_account(&job.id).await? {
             in_time(job, invocation)?;
         }
@@ -159,6 +163,20 @@ impl PurgeConversations {
             self.purge.delete_conversation(&job.id, self.clock.now()).await?
         {
             self.purge_conversation(&conversation, invocation).await?;
+        }
+        loop {
+            match self.jobs.step_of_account(&job.id, self.clock.now()).await? {
+                Purged::Done { more: true } => in_time(job, invocation)?,
+                Purged::Done { more: false } => break,
+                Purged::Unfinished => {
+                    tracing::info!(
+                        user_id = job.id,
+                        "some jobs have not ended; a later run deletes the rest"
+                    );
+                    settled = false;
+                    break;
+                }
+            }
         }
         while self.files.step_of_account(&job.id).await? {
             in_time(job, invocation)?;

@@ -6,7 +6,7 @@ use cells::address::{Area, Cell};
 use cells::csv::weigh;
 use cells::grid::{Cleared, Grid};
 use cells::profile::Column;
-use cells::prompt::{Options, WouldSend};
+use cells::prompt::WouldSend;
 use futures_util::future::try_join3;
 use platform::http::PathParameter;
 use platform::identity::Principal;
@@ -16,9 +16,8 @@ use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_access::domain::Action;
-use tally_access::sources::Sources;
+use tally_chat::Excerpts;
 use tally_chat::domain::MessageText;
-use tally_chat::{CELL_BYTES, Excerpts, SentRange};
 use tally_prompts::Registry;
 use tally_prompts::domain::PromptRef;
 use tally_ranges::Reader;
@@ -147,14 +146,7 @@ impl Endpoint for PreviewRange {
         )
         .await?;
         let head = opened.head();
-        let options = Options { include_hidden, max_bytes: CELL_BYTES };
-        let block = cleared.excerpt(&head.sheet_name, head.area, options);
-        let sent =
-            SentRange { range_id: head.id.clone(), address: head.area.to_string(), rows: None };
-        let mut excerpts = Excerpts::default();
-        if !excerpts.add(sent, &block, &Sources::default()) {
-            return Err(Problem::internal());
-        }
+        let (excerpts, block) = Excerpts::of_range(head, &cleared, include_hidden);
         let content = prompt.as_ref().map(|prompt| &prompt.content);
         let system = content.map(|content| content.system.as_str());
         let user = content.and_then(|content| content.user.as_deref());

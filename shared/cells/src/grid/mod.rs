@@ -7,6 +7,7 @@ mod cleared;
 #[cfg(test)]
 mod samples;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use cleared::{Cleared, Withheld};
@@ -14,7 +15,7 @@ pub use cleared::{Cleared, Withheld};
 pub(crate) use samples::{Denied, grid};
 
 use crate::address::{Area, Cell};
-use crate::formula::{Book, Groups, NONE, Sources};
+use crate::formula::{Book, Groups, NONE, Sources, UNRESOLVED};
 use crate::issue::{Code, Codes};
 use crate::layout::Layout;
 use crate::part::Part;
@@ -122,6 +123,35 @@ impl Grid {
     /// The value of a cell.
     pub fn value(&self, cell: Cell) -> Option<&Value> {
         self.values.get(self.area.index(cell)?)
+    }
+
+    /// The cells of an area of the grid. `None` if the grid has none of them.
+    pub fn part(&self, area: Area) -> Option<Self> {
+        let area = self.area.intersection(area)?;
+        let above = area.first().row - self.area.first().row;
+        let header_rows = self.layout.header_rows.saturating_sub(above);
+        let mut part = Self::new(area, self.layout.within(area, header_rows), self.dropped.clone());
+        part.has_formulas = self.has_formulas;
+        // The groups that the part has, by their numbers in the grid.
+        let mut known: HashMap<u32, u32> = HashMap::new();
+        let mut sources: Vec<Sources> = Vec::new();
+        for at in 0..part.values.len() {
+            let Some(from) = area.cell(at).and_then(|cell| self.area.index(cell)) else { continue };
+            part.values[at].clone_from(&self.values[from]);
+            part.codes[at] = self.codes[from];
+            part.formulas[at].clone_from(&self.formulas[from]);
+            let id = self.groups.ids[from];
+            part.groups.ids[at] = match self.groups.sources(id) {
+                None if id == NONE => NONE,
+                None => UNRESOLVED,
+                Some(found) => *known.entry(id).or_insert_with(|| {
+                    sources.push(found.clone());
+                    u32::try_from(sources.len()).unwrap_or(UNRESOLVED)
+                }),
+            };
+        }
+        part.groups.sources = sources;
+        Some(part)
     }
 
     /// Adds the issues that formulas and the layout bring.
@@ -295,6 +325,39 @@ mod tests {
         let mut other = sample();
         other.restore(Groups::default());
         assert_eq!(other.clear(&Denied(&[1])).withheld().cells, 9);
+    }
+
+    #[test]
+    fn a_part_shows_what_the_whole_shows() {
+        let whole = sample();
+        for denied in [&[][..], &[1], &[2], &[99]] {
+            let cleared = whole.clone().clear(&Denied(denied));
+            for text in ["A1:D3", "A2:D2", "C1:D3", "B3", "D2:D3"] {
+                let area = text.parse::<Address>().unwrap().area;
+                let part = whole.part(area).unwrap();
+                assert_eq!(
+                    (part.area, part.layout.header_rows),
+                    (area, u32::from(text.contains('1')))
+                );
+                let part = part.clear(&Denied(denied));
+                for cell in (0..).map_while(|index| area.cell(index)) {
+                    assert_eq!(part.value(cell), cleared.value(cell), "{denied:?} {text} {cell}");
+                    assert_eq!(
+                        part.formula(cell),
+                        cleared.formula(cell),
+                        "{denied:?} {text} {cell}"
+                    );
+                }
+            }
+        }
+        // A part has no sources of formulas that it does not have.
+        let part = whole.part("A2:C3".parse::<Address>().unwrap().area).unwrap();
+        assert_eq!(part.groups.sources.len(), 1);
+        assert!(whole.part("F9".parse::<Address>().unwrap().area).is_none());
+        // Without formulas, a part has none either.
+        let body = json!({"address": "A1:B1", "values": [[1, 2]]});
+        let part = grid(body, 0, Layout::default()).part(whole.area).unwrap();
+        assert_eq!(part.clear(&Denied(&[99])).withheld().cells, 2);
     }
 
     #[test]

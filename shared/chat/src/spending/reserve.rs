@@ -85,6 +85,22 @@ impl Reserve {
         )
     }
 
+    /// The prices of the models.
+    pub fn pricing(&self) -> &Pricing {
+        &self.pricing
+    }
+
+    /// The hold of an amount within these limits, for the calls of a job.
+    pub fn hold_amount(
+        &self,
+        user_id: &str,
+        limits: Limits,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Reserved {
+        self.reserved(user_id, limits, Hold { cost, month: Hold::month(now), tokens: 0 })
+    }
+
     /// The hold for a reply of an agent within these limits: what the agent allows, or what the
     /// budgets leave if that is less. The model is shown as many of the messages, from the end, as
     /// this pays for in the worst case of the first call. If it does not pay for the last message,
@@ -108,7 +124,7 @@ impl Reserve {
             let tokens = worst.tokens() + worst.others() + tools;
             self.pricing.worst_with(worst.model, tokens)
         };
-        let left = less(limits.user, by_user).min(less(limits.deployment, by_all));
+        let left = limits.user.less(by_user).min(limits.deployment.less(by_all));
         let allowed = agent.max_cost_usd.min(left);
         while first(&worst) > allowed
             && let [_, later @ ..] = worst.messages
@@ -142,10 +158,6 @@ impl Worst<'_> {
     fn others(&self) -> u64 {
         tokens_at_most(self.prompt) + self.notes
     }
-}
-
-fn less(limit: Cost, used: Cost) -> Cost {
-    Cost::from_nanos(limit.nanos().saturating_sub(used.nanos()))
 }
 
 impl Reserved {

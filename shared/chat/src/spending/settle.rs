@@ -4,7 +4,8 @@
 use assistant::domain::Usage;
 use platform::{ConfigError, Plan, Platform};
 
-use crate::store::{Budgets, Message, Subject, UsageLog};
+use crate::domain::MessageStatus;
+use crate::store::{Budgets, DailyUsage, Message, Subject, UsageLog};
 
 /// Settles the cost of replies.
 #[derive(Clone)]
@@ -37,7 +38,18 @@ impl Settle {
         }
         let taken = reply.usage.filter(|usage| *usage != Usage::default());
         match (&self.usage, model, taken) {
-            (Some(log), Some(model), Some(usage)) => plan.write(log.add(reply, model, &usage)),
+            (Some(log), Some(model), Some(tokens)) => {
+                let used = DailyUsage {
+                    day: reply.day(),
+                    model: model.to_owned(),
+                    prompt: Some(reply.prompt.clone()),
+                    requests: 1,
+                    failed: u64::from(reply.status == MessageStatus::Failed),
+                    tokens,
+                    cost,
+                };
+                plan.write(log.add(&reply.user_id, &used))
+            }
             _ => plan,
         }
     }

@@ -18,9 +18,6 @@ use platform::{ConfigError, Platform};
 use serde::Deserialize;
 use tally_prompts::domain::{Pinned, PromptName};
 
-use super::messages::Message;
-use crate::domain::MessageStatus;
-
 const BY_PROMPT: &str = "by_prompt";
 
 /// The usage's table.
@@ -39,7 +36,7 @@ pub struct DailyUsage {
     pub model: String,
     /// The version of the prompt. Older rows have none.
     pub prompt: Option<Pinned>,
-    /// Replies that it has written, or begun to.
+    /// Replies that it has written, or begun to, and calls of jobs.
     pub requests: u64,
     /// Those of them that failed.
     pub failed: u64,
@@ -84,27 +81,26 @@ impl UsageLog {
         })
     }
 
-    /// Adds a reply that has ended, with the model that it asked and the tokens that it took.
-    pub fn add(&self, reply: &Message, model: &str, tokens: &Usage) -> Write {
-        let Pinned { name, version } = &reply.prompt;
-        let row = format!("{}#{model}#{name}@{version}", reply.day());
-        let failed = u8::from(reply.status == MessageStatus::Failed);
-        let cost = reply.cost_usd.unwrap_or_default();
+    /// Adds usage of a user.
+    pub fn add(&self, user_id: &str, used: &DailyUsage) -> Write {
+        let DailyUsage { day, model, prompt, requests, failed, tokens, cost } = used;
+        let Pinned { name, version } = prompt.clone().unwrap_or_default();
+        let row = format!("{day}#{model}#{name}@{version}");
         let expression = Expression::default()
             .value("prompt", s(name.as_str()))
-            .value("one", n(1))
+            .value("requests", n(requests))
             .value("failed", n(failed))
             .value("input", n(tokens.input_tokens))
             .value("output", n(tokens.output_tokens))
             .value("read", n(tokens.cache_read_tokens))
             .value("write", n(tokens.cache_write_tokens))
             .value("cost", n(cost.nanos()));
-        let update = "SET prompt = :prompt ADD requests :one, failed :failed, \
+        let update = "SET prompt = :prompt ADD requests :requests, failed :failed, \
                       input_tokens :input, output_tokens :output, cache_read_tokens :read, \
                       cache_write_tokens :write, cost_nanos :cost";
         Write::update(
             &self.table,
-            key2(("user_id", &reply.user_id), ("day_model", &row)),
+            key2(("user_id", user_id), ("day_model", &row)),
             update,
             None,
             &expression,
