@@ -6,10 +6,11 @@
 //!
 //! 1. It erases the data key. From then on no text of the user's events can be read.
 //! 2. It removes the account with its sessions and mailed tokens, and the API keys.
-//! 3. It starts `purge-conversations`, which stops replies and deletes the conversations and files.
+//! 3. It starts `purge-conversations`, which stops replies and jobs, and deletes the conversations,
+//!    jobs and files.
 //! 4. It deletes the texts of the user's events.
-//! 5. A later run repeats these steps, when the conversations are gone and no function has the
-//!    plain key any more. Then it deletes usage and budget, and records the end.
+//! 5. A later run repeats these steps, when the conversations and jobs are gone and no function has
+//!    the plain key any more. Then it deletes usage and budget, and records the end.
 
 mod account;
 mod event_texts;
@@ -118,12 +119,13 @@ impl Erase {
         if !is_purged {
             self.start_purge(user_id).await?;
         }
-        // This comes after the look at the purge jobs: the end of a reply has texts.
+        // This comes after the look at the purge jobs: the end of a reply has texts, and so has the
+        // call of a job.
         self.delete_texts(&erasure, erased_at, invocation).await?;
         if !is_purged || now.as_millisecond() < erased_at + SETTLES_FOR_MS {
             return Ok(());
         }
-        // The end of a reply changes both. By now every reply of the user has ended.
+        // The end of a reply or a job changes both. By now all of the user's have ended.
         self.usage.forget(user_id).await?;
         self.budgets.forget(user_id).await?;
         self.complete(&erasure, confirmation).await

@@ -168,17 +168,30 @@ mod tests {
                     ("agent.auditor", 0),
                     ("agent.finance", 0),
                     ("agent.tasks", 3),
+                    ("analysis.summary", 0),
                     ("budget", 1),
+                    ("code.review", 0),
                     ("default", 0),
+                    ("excel.classify", 0),
+                    ("excel.clean", 0),
+                    ("excel.explain", 0),
+                    ("excel.extract", 0),
                     ("excel.formula", 0),
+                    ("excel.summarize", 0),
+                    ("finance.review", 0),
                 ][..],
             ),
-            ("", Some("agent.finance"), Some("budget"), &[("agent.tasks", 3), ("budget", 1)]),
+            (
+                "",
+                Some("agent.finance"),
+                Some("budget"),
+                &[("agent.tasks", 3), ("analysis.summary", 0), ("budget", 1)],
+            ),
             (
                 "",
                 Some("agent.auditor"),
                 Some("budget"),
-                &[("agent.finance", 0), ("agent.tasks", 3), ("budget", 1)],
+                &[("agent.finance", 0), ("agent.tasks", 3), ("analysis.summary", 0), ("budget", 1)],
             ),
         ] {
             let found = with_built_ins(heads(), prefix, after, last);
@@ -187,6 +200,6 @@ mod tests {
             assert_eq!(found, expected, "{after:?} {last:?}");
         }
         let found = with_built_ins(Vec::new(), "excel.", None, None);
-        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found.len(), 6, "{found:?}");
     }
 }

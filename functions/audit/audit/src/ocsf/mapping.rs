@@ -98,9 +98,12 @@ fn known(event: &Event) -> Option<Row> {
         | "workbook.created"
         | "task.created"
         | "prompt.version_created"
-        | "file.created" => (Api, 1, "Create", Informational),
-        "chat.message" => (Api, OTHER, "Reply", Informational),
-        "chat.cancelled" => (Api, OTHER, "Cancel", Informational),
+        | "file.created"
+        | "job.requested" => (Api, 1, "Create", Informational),
+        "chat.message" | "job.item" => (Api, OTHER, "Reply", Informational),
+        "chat.cancelled" | "job.cancelled" => (Api, OTHER, "Cancel", Informational),
+        "job.retried" => (Api, OTHER, "Retry", Informational),
+        "job.ended" => (Api, OTHER, "End", Informational),
         "tool.called" => (Api, OTHER, "Tool Call", Informational),
         "tool.confirmed" => (Api, OTHER, "Confirm", Low),
         "tool.rejected" => (Api, OTHER, "Reject", Informational),
@@ -114,13 +117,18 @@ fn known(event: &Event) -> Option<Row> {
         "profits.imported" => (Datastore, 5, "Write", Low),
         "range.uploaded" | "file.completed" => (Datastore, 5, "Write", Informational),
         "file.rejected" => (Api, OTHER, "Reject", Low),
-        "range.exported" => (Datastore, 1, "Read", Low),
-        "range.deleted" | "conversation.deleted" | "task.deleted" | "file.deleted" => {
-            (Datastore, 7, "Delete", Informational)
-        }
-        "range.read" | "range.previewed" | "conversation.exported" | "file.read" => {
-            (Datastore, 1, "Read", Informational)
-        }
+        "range.exported" | "batch.exported" => (Datastore, 1, "Read", Low),
+        "range.deleted"
+        | "conversation.deleted"
+        | "task.deleted"
+        | "file.deleted"
+        | "job.deleted" => (Datastore, 7, "Delete", Informational),
+        "range.read"
+        | "range.previewed"
+        | "conversation.exported"
+        | "file.read"
+        | "job.exported"
+        | "batch.read" => (Datastore, 1, "Read", Informational),
         "audit.text_read" => (Datastore, 10, "Decrypt", Low),
         "audit.tampered" => (Datastore, OTHER, "Tampering", Critical),
         _ => return None,

@@ -152,7 +152,7 @@ fn fingerprint(hash: &str, (serialization_id, serialization): (u32, &str)) -> Va
 }
 
 fn is_of_ai(event: &Event) -> bool {
-    event.action.starts_with("chat.")
+    event.action.starts_with("chat.") || event.action == "job.item"
 }
 
 #[cfg(test)]

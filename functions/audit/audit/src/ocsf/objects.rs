@@ -113,7 +113,7 @@ pub fn database(event: &Event) -> Value {
 
 /// The attributes of the profile `ai_operation`.
 pub fn ai_operation(event: &Event) -> impl Iterator<Item = (String, Value)> {
-    let is_reply = event.action == "chat.message";
+    let is_reply = ["chat.message", "job.item"].contains(&event.action.as_str());
     let tokens = |name: &str| event.detail.get(name).and_then(Value::as_u64);
     // The provider counts what its cache holds by itself.
     let read = ["input_tokens", "cache_read_tokens", "cache_write_tokens"].map(tokens);

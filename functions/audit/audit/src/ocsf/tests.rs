@@ -68,17 +68,34 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// System prompts, which have names like actions.
-const PROMPTS: [&str; 4] = ["agent.auditor", "agent.finance", "agent.tasks", "excel.formula"];
+/// Prompts that are built in, which have names like actions.
+const PROMPTS: [&str; 12] = [
+    "agent.auditor",
+    "agent.finance",
+    "agent.tasks",
+    "analysis.summary",
+    "code.review",
+    "excel.classify",
+    "excel.clean",
+    "excel.explain",
+    "excel.extract",
+    "excel.formula",
+    "excel.summarize",
+    "finance.review",
+];
 
-/// Whether text is the name of an action, and not that of a file or a system prompt.
+/// Other texts of this form: a host in an example, and a member of a request.
+const OTHERS: [&str; 2] = ["example.com", "output_config.format"];
+
+/// Whether text is the name of an action, and not that of a file or a prompt.
 fn is_action(text: &str) -> bool {
     let Some((kind, verb)) = text.split_once('.') else { return false };
     let is_word = |word: &str| {
         !word.is_empty() && word.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_')
     };
-    let is_file = ["css", "html", "js", "json", "txt"].contains(&verb);
-    is_word(kind) && is_word(verb) && !is_file && !PROMPTS.contains(&text)
+    let is_file = ["css", "csv", "html", "js", "json", "sarif", "txt", "zip"].contains(&verb);
+    let is_other = PROMPTS.contains(&text) || OTHERS.contains(&text);
+    is_word(kind) && is_word(verb) && !is_file && !is_other
 }
 
 /// The action of each route, and each name of an action in the sources.
@@ -171,6 +188,12 @@ fn an_event_of_each_class_has_what_its_class_asks_for() {
         ("file.rejected", 6003, "API Activity: Other", &["api", "resources"]),
         ("file.read", 6005, "Datastore Activity: Read", &["database"]),
         ("file.deleted", 6005, "Datastore Activity: Delete", &["database"]),
+        ("job.requested", 6003, "API Activity: Create", &["api", "resources"]),
+        ("job.item", 6003, "API Activity: Other", &["ai_model", "message_context"]),
+        ("job.ended", 6003, "API Activity: Other", &["api", "resources"]),
+        ("job.exported", 6005, "Datastore Activity: Read", &["database"]),
+        ("batch.read", 6005, "Datastore Activity: Read", &["database"]),
+        ("job.deleted", 6005, "Datastore Activity: Delete", &["database"]),
         ("no.such", 6003, "API Activity: Other", &["api"]),
     ] {
         let rendered = render(&full(action));
