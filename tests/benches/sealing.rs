@@ -19,7 +19,7 @@ use platform::store::AuditLog;
 use serde_json::Value;
 use tally_local::aws::{Call, CallLog};
 use tally_local::{StackOptions, builder};
-use tally_tests::{TestStack, root};
+use tally_tests::{TestStack, item_bytes, root};
 use texts::Texts;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
@@ -193,7 +193,7 @@ async fn print_costs(stack: &TestStack, counts: &Counts) {
     let texts = stack.items("AuditTextsTable").await;
     let sequence = stack.items("AuditSequenceTable").await;
     let units = |items: &[Value], bytes| -> usize {
-        items.iter().map(|item| size(item).div_ceil(bytes)).sum()
+        items.iter().map(|item| item_bytes(item).div_ceil(bytes)).sum()
     };
     let calls = |start: &str| -> usize {
         counts.iter().filter(|(call, _)| call.starts_with(start)).map(|(_, count)| count).sum()
@@ -226,24 +226,6 @@ async fn print_costs(stack: &TestStack, counts: &Counts) {
     for (call, count) in counts {
         println!("    {count:>7} {call}");
     }
-}
-
-/// Bytes of an item, or of a value in it, as DynamoDB counts them.
-fn size(value: &Value) -> usize {
-    let members = value.as_object().unwrap().iter();
-    members
-        .map(|(name, value)| match (name.as_str(), value) {
-            ("S", Value::String(text)) => text.len(),
-            ("B", Value::String(text)) => text.len() / 4 * 3,
-            ("N", Value::String(digits)) => digits.len() / 2 + 1,
-            ("BOOL" | "NULL", _) => 1,
-            ("L", Value::Array(values)) => {
-                3 + values.iter().map(|value| 1 + size(value)).sum::<usize>()
-            }
-            ("M", value) => 3 + value.as_object().unwrap().len() + size(value),
-            (name, value) => name.len() + size(value),
-        })
-        .sum()
 }
 
 fn float(number: usize) -> f64 {

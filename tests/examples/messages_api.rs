@@ -1,6 +1,6 @@
-//! The stand-in for the Messages API by itself, for `.ci/check-anthropic-sdk`. It prints its URL
-//! and its key and serves until it is ended. What it answers goes by the model that it is asked
-//! for.
+//! The stand-in for the Messages API by itself, for `.ci/check-anthropic-sdk` and `.ci/check-jobs`.
+//! It prints its URL and its key and serves until it is ended. What it answers goes by the model
+//! that it is asked for. The model `tasks` answers by the schema of the request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +8,7 @@ use serde_json::json;
 use tally_tests::messages_api::{
     Answer, Cut, KEY, MessagesApi, Step, event, reply, reply_of, tool,
 };
+use tally_tests::task_model;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -37,6 +38,7 @@ async fn main() {
                     .cut(Cut::Closed)
                     .answer()
             }
+            "json" => Answer::json(&json!({"summary": text.concat(), "parts": text})),
             "pause" => Step::new().says("One moment.").stops("pause_turn").answer(),
             "tool" => Answer::stream(tool("profits", &json!({"company": "Alpha", "year": 2023}))),
             "unknown" => {
@@ -50,6 +52,7 @@ async fn main() {
                 Answer::error(429, "rate_limit_error").header("retry-after-ms", "1")
             }
             "missing" => Answer::error(404, "not_found_error"),
+            "tasks" => task_model::answer(asked),
             _ => Answer::stream(reply(&text)),
         }
     });

@@ -119,3 +119,21 @@ impl TestStack {
         all
     }
 }
+
+/// Bytes of an item in DynamoDB's JSON, or of a value in it, as DynamoDB counts them.
+pub fn item_bytes(value: &Value) -> usize {
+    let members = value.as_object().unwrap().iter();
+    members
+        .map(|(name, value)| match (name.as_str(), value) {
+            ("S", Value::String(text)) => text.len(),
+            ("B", Value::String(text)) => text.len() / 4 * 3,
+            ("N", Value::String(digits)) => digits.len() / 2 + 1,
+            ("BOOL" | "NULL", _) => 1,
+            ("L", Value::Array(values)) => {
+                3 + values.iter().map(|value| 1 + item_bytes(value)).sum::<usize>()
+            }
+            ("M", value) => 3 + value.as_object().unwrap().len() + item_bytes(value),
+            (name, value) => name.len() + item_bytes(value),
+        })
+        .sum()
+}

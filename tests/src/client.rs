@@ -137,16 +137,24 @@ impl Client {
         caller
     }
 
+    /// All items of a list, read by pages of at most so many.
+    pub async fn pages(&self, path: &str, caller: &Caller, limit: usize) -> Vec<Value> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let first = format!("{path}{separator}limit={limit}");
+        let (mut items, mut next) = (Vec::new(), first.clone());
+        loop {
+            let page = self.get(&next, Some(caller)).await.expect(200);
+            let part = page["items"].as_array().unwrap();
+            assert!(part.len() <= limit, "{page}");
+            items.extend(part.iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else { return items };
+            next = format!("{first}&cursor={cursor}");
+        }
+    }
+
     /// Events of an action (or prefix), oldest first, as the auditor reads them.
     pub async fn events(&self, auditor: &Caller, action: &str) -> Vec<Value> {
-        let mut events = Vec::new();
-        let mut path = format!("/audit?action={action}&order=asc&limit=100");
-        loop {
-            let page = self.get(&path, Some(auditor)).await.expect(200);
-            events.extend(page["items"].as_array().unwrap().iter().cloned());
-            let Some(cursor) = page["next_cursor"].as_str() else { return events };
-            path = format!("/audit?action={action}&order=asc&limit=100&cursor={cursor}");
-        }
+        self.pages(&format!("/audit?action={action}&order=asc"), auditor, 100).await
     }
 }
 

@@ -50,6 +50,8 @@ The tables do not show these facts:
 - A ticket of `POST /auth/ws-ticket` opens one connection within 60 s.
 - `POST /users/invites` and `POST /api-keys` show the token or key once.
 - `POST /chat` waits at most 25 s. After that it answers 202 with the path of the reply.
+- `POST /analyses`, `POST /evaluations` and `POST /batches` answer 202 with the path of the job. With `dry_run=true`, `POST /analyses`
+  starts nothing and answers with the worst case of the job.
 ";
 
 const ROUTES_HEAD: &str = "\

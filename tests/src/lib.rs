@@ -17,9 +17,11 @@ mod secrets;
 mod socket;
 mod sso_stack;
 pub mod steps;
+pub mod task_model;
 mod test_stack;
 
 pub use answer::Answer;
+pub use aws::item_bytes;
 pub use circuits::Circuits;
 pub use client::{Caller, Client, id};
 pub use socket::{Refused, Socket};

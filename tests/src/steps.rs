@@ -1,7 +1,7 @@
 //! Steps of a loop with tools at a provider itself, without the worker around it.
 
 use assistant::domain::{Effort, MessageRole, StopReason};
-use assistant::{Content, Event, Provider, Request, Tool, ToolResult, Turn};
+use assistant::{Content, Document, Event, Provider, Request, Tool, ToolResult, Turn};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -119,4 +119,47 @@ pub async fn bodies() -> Vec<Value> {
     }
     assert_eq!(api.refused(), Vec::<String>::new());
     api.asked().into_iter().map(|asked| asked.body).collect()
+}
+
+/// The bodies of a task about documents whose answer is JSON: that of the count of its tokens, and
+/// that of its call.
+pub async fn task_bodies() -> [Value; 2] {
+    let answer = json!({"findings": [], "total": 12.5, "due": null});
+    let api = MessagesApi::with(vec![Answer::json(&answer)]).await;
+    let circuits = Circuits::start().await;
+    let provider = circuits.anthropic(&api, &[]);
+    let document = |title: &str| {
+        let data = "JVBERi0xLjcK".to_owned();
+        Content::Document(Document { title: title.to_owned(), data, pages: 2 })
+    };
+    let question = Content::Text("What does not add up?".to_owned());
+    let content = vec![question, document("Q3.pdf, pages 1-2"), document("")];
+    let finding = json!({
+        "type": "object",
+        "properties": {
+            "rule": {"type": "string", "minLength": 1},
+            "severity": {"type": "string", "enum": ["info", "low", "medium", "high", "critical"]},
+        },
+        "required": ["rule", "severity"],
+    });
+    let output_schema = json!({
+        "type": "object",
+        "properties": {
+            "findings": {"type": "array", "items": finding, "minItems": 0, "maxItems": 50},
+            "total": {"type": "number", "minimum": 0},
+            "due": {"anyOf": [{"type": "null"}, {"type": "string", "format": "date"}]},
+        },
+        "required": ["findings"],
+    });
+    let request = Request {
+        system: "You are brief.".to_owned(),
+        turns: vec![Turn { role: MessageRole::User, content }],
+        effort: Some(Effort::Low),
+        output_schema: Some(output_schema),
+        ..Request::default()
+    };
+    assert!(provider.count_tokens(&request).await.unwrap().is_some());
+    step(&provider, request).await;
+    assert_eq!(api.refused(), Vec::<String>::new());
+    [api.counted(), api.asked()].map(|mut asked| asked.remove(0).body)
 }

@@ -125,7 +125,7 @@ impl Document {
             operations.insert(route.action.into(), operation.described());
         }
         operations.insert("charts.stream".into(), connected());
-        operations.insert("files.updates".into(), updates());
+        operations.extend(updates().map(|(name, operation)| (name.into(), operation)));
         let messages: Map<_, _> = self
             .messages
             .keys()

@@ -8,7 +8,7 @@ mod operation;
 mod schema;
 mod texts;
 
-use assistant::domain::{StopReason, Usage};
+use assistant::domain::{Cost, StopReason, Usage};
 use platform::Problem;
 use platform::socket::ErrorMessage;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use tally_data::charts::Subscribed;
 use tally_data::domain::ChartType;
 use tally_files::FileUpdated;
 use tally_files::domain::{File, FileStatus, Skipped, SkippedBecause};
+use tally_jobs::domain::{AnalysisOutcome, Counts, Job, JobKind, JobStatus, Severity};
+use tally_jobs::{JobEnded, JobProgress};
 use tally_prompts::domain::Pinned;
 
 use self::document::Document;
@@ -29,6 +31,7 @@ const CONVERSATION: &str = "019a0000-0000-7000-8000-000000000002";
 const SUBSCRIPTION: &str = "019a0000-0000-7000-8000-000000000003";
 const CALL: &str = "call_1";
 const FILE: &str = "019a0000-0000-7000-8000-000000000004";
+const JOB: &str = "019a0000-0000-7000-8000-000000000005";
 const REQUEST: &str = "c2VydmVyLWlk=";
 
 /// The whole document.
@@ -223,6 +226,53 @@ fn messages(document: &mut Document) {
     });
     document.message(&ChatFailed::new(REPLY, &Problem::unavailable()));
     document.message(&FileUpdated::new(file()));
+    document.message(&JobProgress {
+        job_id: JOB.into(),
+        kind: JobKind::Batch,
+        revision: 17,
+        status: JobStatus::Running,
+        counts: Counts {
+            total: 1_240,
+            running: 80,
+            succeeded: 1_158,
+            failed: 2,
+            ..Counts::default()
+        },
+        cost_usd: cost(),
+        ended: vec![[0, 57]],
+    });
+    document.message(&JobEnded { job: job() });
+}
+
+fn cost() -> Cost {
+    "0.0125".parse().unwrap()
+}
+
+/// An analysis that has ended.
+fn job() -> Job {
+    Job {
+        id: JOB.into(),
+        kind: JobKind::Analysis,
+        status: JobStatus::Succeeded,
+        title: "code analysis of Ledger.zip".into(),
+        prompt: Pinned { name: "code.review".parse().unwrap(), version: 0 },
+        counts: Counts { total: 4, succeeded: 4, ..Counts::default() },
+        usage: Usage { input_tokens: 14_210, output_tokens: 1_102, ..Usage::default() },
+        cost_usd: cost(),
+        held_usd: Cost::ZERO,
+        error: None,
+        rerun_of: None,
+        analysis: Some(AnalysisOutcome {
+            summary: Some("Two sums may overflow.".into()),
+            findings: [(Severity::High, 2)].into(),
+        }),
+        evaluation: None,
+        revision: 12,
+        created_at: "2026-01-31T09:30:00.000Z".into(),
+        started_at: Some("2026-01-31T09:30:00.120Z".into()),
+        ended_at: Some("2026-01-31T09:30:12.000Z".into()),
+        expires_at: "2026-05-01T09:30:00.000Z".into(),
+    }
 }
 
 /// An archive that is ready.

@@ -71,15 +71,31 @@ pub fn connected() -> Value {
     })
 }
 
-/// The messages about files, which no action asks for.
-pub fn updates() -> Value {
-    json!({
-        "action": "send",
-        "channel": {"$ref": "#/channels/live"},
-        "title": "files.updates",
-        "summary": "Tells every connection of a user when the preparation of a file has ended",
-        "messages": of_channel(&[tally_files::FileUpdated::TYPE]),
-    })
+/// The messages about files and jobs, which no action asks for: the names of their operations, and
+/// the operations.
+pub fn updates() -> [(&'static str, Value); 2] {
+    let operation = |title: &'static str, summary: &str, messages: &[&str]| {
+        let operation = json!({
+            "action": "send",
+            "channel": {"$ref": "#/channels/live"},
+            "title": title,
+            "summary": summary,
+            "messages": of_channel(messages),
+        });
+        (title, operation)
+    };
+    [
+        operation(
+            "files.updates",
+            "Tells every connection of a user when the preparation of a file has ended",
+            &[tally_files::FileUpdated::TYPE],
+        ),
+        operation(
+            "jobs.updates",
+            "Tells every connection of a user how far a job has come, and when it has ended",
+            &[tally_jobs::JobProgress::TYPE, tally_jobs::JobEnded::TYPE],
+        ),
+    ]
 }
 
 fn of_channel(names: &[&str]) -> Value {

@@ -4,9 +4,9 @@
 pub const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a \
     JSON object: a client's has an `action` and perhaps an `id`, a server's has a `type`, and an \
     answer echoes that `id`. Frames of a stream and the end of a reply have no `id`: they name \
-    their `subscription_id` or `message_id`. Every connection of a user gets `file.updated`, without \
-    a subscription. The server answers a wrong, unknown or excessive \
-    message with `error`, and the connection stays open.\n\n\
+    their `subscription_id` or `message_id`. Every connection of a user gets `file.updated`, \
+    `job.progress` and `job.ended`, without a subscription. The server answers a wrong, unknown or \
+    excessive message with `error`, and the connection stays open.\n\n\
     **Order.** API Gateway delivers each message by itself, so a message can overtake the one \
     before it. Wait for the answer before you send the next message about the same chart or reply. \
     Or number the messages about a chart by `seq`: the one with the highest number counts. If a \

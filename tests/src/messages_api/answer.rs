@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Barrier;
+
+use super::events::reply;
+
+/// Characters of JSON in a frame.
+const PART: usize = 40;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -13,6 +18,8 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     /// The body, in the pieces in which it is sent.
     pub(super) pieces: Vec<Vec<u8>>,
+    /// Time before its head.
+    pub(super) delay: Duration,
     /// Time between two pieces.
     pub(super) pace: Duration,
     /// The index of the piece that is held back, and the barrier that it waits for.
@@ -45,11 +52,26 @@ impl Answer {
             status: 200,
             headers,
             pieces,
+            delay: Duration::ZERO,
             pace: Duration::ZERO,
             held: None,
             signs: Vec::new(),
             end: End::Whole,
         }
+    }
+
+    /// A reply whose text is this JSON, in several frames.
+    pub fn json(value: &Value) -> Self {
+        let signs: Vec<_> = value.to_string().chars().collect();
+        let parts: Vec<String> = signs.chunks(PART).map(|part| part.iter().collect()).collect();
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        Self::stream(reply(&parts))
+    }
+
+    /// The count of a request's tokens.
+    pub fn count(input_tokens: u64) -> Self {
+        let body = json!({"input_tokens": input_tokens});
+        Self::body(200, "application/json", &body.to_string())
     }
 
     /// An error of this type.
@@ -77,6 +99,7 @@ impl Answer {
             status,
             headers,
             pieces: vec![body.into()],
+            delay: Duration::ZERO,
             pace: Duration::ZERO,
             held: None,
             signs: Vec::new(),
@@ -105,6 +128,13 @@ impl Answer {
     #[must_use]
     pub fn in_pieces_of(mut self, bytes: usize) -> Self {
         self.pieces = self.pieces.concat().chunks(bytes).map(<[u8]>::to_vec).collect();
+        self
+    }
+
+    /// Begins so long after the request.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 

@@ -8,10 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::answer::End;
 use super::{Answer, Asked, State, rules};
+
+/// Bytes of a request that the API takes.
+const LARGEST_REQUEST: usize = 32 * 1024 * 1024;
 
 /// A request as it arrived.
 struct Received {
@@ -58,7 +62,11 @@ async fn send(
     answer: Answer,
     state: &State,
 ) -> io::Result<bool> {
-    let Answer { status, headers, pieces, pace, held, end, .. } = answer;
+    let Answer { status, headers, pieces, delay, pace, held, end, .. } = answer;
+    if !delay.is_zero() && hangs_up(stream, Instant::now() + delay).await {
+        state.hung_up.send_modify(|clients| *clients += 1);
+        return Ok(false);
+    }
     match end {
         End::Headless { reset: true } => return reset(stream),
         End::Headless { reset: false } => return silence(stream, state).await,
@@ -99,6 +107,20 @@ async fn send(
     }
 }
 
+/// Waits until this time. Returns whether the client hangs up before that.
+async fn hangs_up(stream: &mut BufReader<TcpStream>, until: Instant) -> bool {
+    let is_gone = match timeout_at(until, stream.fill_buf()).await {
+        Ok(Ok(bytes)) => bytes.is_empty(),
+        Ok(Err(_)) => true,
+        Err(_) => return false,
+    };
+    // Bytes are a next request, which waits too.
+    if !is_gone {
+        sleep_until(until).await;
+    }
+    is_gone
+}
+
 fn reset(stream: &BufReader<TcpStream>) -> io::Result<bool> {
     stream.get_ref().set_zero_linger().map(|()| false)
 }
@@ -122,10 +144,14 @@ impl State {
                 &json!({"SecretString": json!({"api_key": key}).to_string()}).to_string(),
             );
         }
-        let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
-        if !received.line.starts_with("POST /v1/messages HTTP/1.1") {
+        let counts = received.line.starts_with("POST /v1/messages/count_tokens HTTP/1.1");
+        if !counts && !received.line.starts_with("POST /v1/messages HTTP/1.1") {
             return Answer::error(404, "not_found_error");
         }
+        if received.body.len() > LARGEST_REQUEST {
+            return Answer::error(413, "request_too_large");
+        }
+        let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
         if received.header("authorization") != format!("Bearer {key}") {
             return Answer::error(401, "authentication_error");
         }
@@ -135,19 +161,30 @@ impl State {
             return Answer::error(400, "invalid_request_error");
         }
         let is_bound = |()| self.bound.lock().unwrap().check(&body);
-        if let Err(why) = rules::check(&body).and_then(is_bound) {
+        let check = if counts { rules::check_count } else { rules::check };
+        if let Err(why) = check(&body).and_then(is_bound) {
             self.refused.lock().unwrap().push(why.clone());
             return Answer::error_saying(400, "invalid_request_error", &why);
         }
-        let mut asked = Asked { number: 0, body };
-        self.asked.send_modify(|all| {
-            asked.number = all.len();
-            all.push(asked.clone());
-        });
+        if counts {
+            let count = self.count.lock().unwrap().clone();
+            return count(&noted(&self.counted, body));
+        }
+        let asked = noted(&self.asked, body);
         let answer = (self.script)(&asked);
         self.bound.lock().unwrap().bind(answer.signs.clone(), &asked.body);
         answer
     }
+}
+
+/// Notes a valid request.
+fn noted(all: &watch::Sender<Vec<Asked>>, body: Value) -> Asked {
+    let mut asked = Asked { number: 0, body };
+    all.send_modify(|all| {
+        asked.number = all.len();
+        all.push(asked.clone());
+    });
+    asked
 }
 
 impl Received {

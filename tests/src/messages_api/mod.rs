@@ -4,7 +4,8 @@
 //!
 //! - [`MessagesApi::with`] gives answers in turn, [`MessagesApi::steps`] by the step of a reply,
 //!   and [`MessagesApi::start`] by any function of the request.
-//! - [`Answer`]: an answer, byte by byte: [`reply`] and [`tool`] make the frames of short ones.
+//! - [`Answer`]: an answer, byte by byte: [`reply`] and [`tool`] make the frames of short ones,
+//!   [`Answer::json`] one that has to be JSON. [`Answer::after`] has it take its time.
 //! - [`Step`]: a reply of several blocks: thoughts, texts, parallel uses of tools, a pause, a cut
 //!   within a use. A loop with tools is a list of them:
 //!
@@ -19,16 +20,22 @@
 //!       Step::new().says("Done.").answer(),
 //!   ]);
 //!   ```
-//! - [`Asked`]: a request that it took: [`Asked::message`], [`Asked::step`], [`Asked::tools`],
-//!   [`Asked::results`]. [`MessagesApi::refused`] says why it did not take others.
-//! - Rules (`rules.rs`, `bound.rs`): each use of a tool is answered in the next message, before any
-//!   text; tools are described where turns use them; a strict schema has only what the grammar
-//!   knows; a thought comes back unchanged, after the same system prompt, tools and messages.
+//! - [`Asked`]: a request that it took: [`Asked::message`], [`Asked::documents`],
+//!   [`Asked::schema`], [`Asked::step`], [`Asked::tools`], [`Asked::results`].
+//!   [`MessagesApi::refused`] says why it did not take others.
+//! - [`MessagesApi::counted`]: requests whose tokens it counted. [`MessagesApi::count_by`] and
+//!   [`MessagesApi::answer_counts`] choose the count.
+//! - Rules (`rules.rs`, `bound.rs`, `documents.rs`, `grammar.rs`): each use of a tool is answered in
+//!   the next message, before any text; tools are described where turns use them; the schema of
+//!   the answer, or of a strict tool, has only what the grammar knows; a document is a PDF in
+//!   base64; a thought comes back unchanged, after the same system prompt, tools and messages.
 
 mod answer;
 mod bound;
 mod connection;
+mod documents;
 mod events;
+mod grammar;
 mod rules;
 mod step;
 
@@ -48,6 +55,9 @@ use bound::Bound;
 /// The first key. [`MessagesApi::change_key`] replaces it.
 pub const KEY: &str = "sk-ant-stand-in-0123456789-0123456789-0123456789-0123456789-0123456789";
 
+/// Tokens of a document, if a test does not choose the count.
+const DOCUMENT_TOKENS: usize = 1_500;
+
 /// A valid request.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -58,15 +68,31 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The user's message, without the cells before it.
+    /// The user's message, without the documents and the cells before it.
     pub fn message(&self) -> &str {
-        self.question().last().unwrap()["text"].as_str().unwrap()
+        self.question().last().copied().unwrap()
     }
 
     /// The cells before the user's message, if there are any.
     pub fn cells(&self) -> Option<&str> {
         let parts = self.question();
-        (parts.len() > 1).then(|| parts[0]["text"].as_str().unwrap())
+        (parts.len() > 1).then(|| parts[0])
+    }
+
+    /// The documents of all messages: title and base64 of each. A title may be absent.
+    pub fn documents(&self) -> Vec<(&str, &str)> {
+        let contents = self.messages().iter().filter_map(|message| message["content"].as_array());
+        let documents = contents.flatten().filter(|block| block["type"] == "document");
+        let read = documents.map(|block| {
+            let title = block["title"].as_str().unwrap_or_default();
+            (title, block["source"]["data"].as_str().unwrap())
+        });
+        read.collect()
+    }
+
+    /// The schema that the answer has to have.
+    pub fn schema(&self) -> Option<&Value> {
+        self.body.pointer("/output_config/format/schema")
     }
 
     /// Number of turns of the model after the user's message.
@@ -93,16 +119,18 @@ impl Asked {
         read.collect()
     }
 
-    /// The parts of the user's message.
-    fn question(&self) -> &[Value] {
-        self.messages()[self.place()]["content"].as_array().unwrap()
+    /// The texts of the user's message.
+    fn question(&self) -> Vec<&str> {
+        let parts = self.messages()[self.place()]["content"].as_array().unwrap().iter();
+        parts.filter_map(|part| part["text"].as_str()).collect()
     }
 
     /// The index of the user's message: the last one of the user's without results of tools.
     fn place(&self) -> usize {
         let is_said = |message: &Value| {
             let blocks = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-            message["role"] == "user" && blocks.iter().all(|block| block["type"] == "text")
+            let is_text = |block: &Value| block["type"] == "text" || block["type"] == "document";
+            message["role"] == "user" && blocks.iter().all(is_text)
         };
         self.messages().iter().rposition(is_said).unwrap()
     }
@@ -110,6 +138,14 @@ impl Asked {
     fn messages(&self) -> &[Value] {
         self.body["messages"].as_array().unwrap()
     }
+}
+
+/// A count that is about right: a token for four bytes, and [`DOCUMENT_TOKENS`] for a document.
+fn usual_count(asked: &Asked) -> Answer {
+    let documents = asked.documents();
+    let data: usize = documents.iter().map(|(_, data)| data.len()).sum();
+    let bytes = asked.body.to_string().len() - data;
+    Answer::count((bytes / 4 + documents.len() * DOCUMENT_TOKENS) as u64)
 }
 
 /// Chooses the answer to a request.
@@ -127,6 +163,8 @@ struct State {
     script: Script,
     key: Mutex<String>,
     asked: watch::Sender<Vec<Asked>>,
+    count: Mutex<Script>,
+    counted: watch::Sender<Vec<Asked>>,
     /// Why other requests were refused.
     refused: Mutex<Vec<String>>,
     bound: Mutex<Bound>,
@@ -140,10 +178,13 @@ impl MessagesApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let key = Mutex::new(KEY.to_owned());
+        let count: Script = Arc::new(usual_count);
         let state = Arc::new(State {
             script: Arc::new(script),
             key,
             asked: watch::Sender::default(),
+            count: Mutex::new(count),
+            counted: watch::Sender::default(),
             refused: Mutex::default(),
             bound: Mutex::default(),
             hung_up: watch::Sender::default(),
@@ -172,6 +213,21 @@ impl MessagesApi {
     /// The valid requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.borrow().clone()
+    }
+
+    /// Counts the tokens of each request by this function from now on.
+    pub fn count_by(&self, count: impl Fn(&Asked) -> u64 + Send + Sync + 'static) {
+        self.answer_counts(move |asked| Answer::count(count(asked)));
+    }
+
+    /// Gives these answers to requests for a count from now on.
+    pub fn answer_counts(&self, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) {
+        *self.state.count.lock().unwrap() = Arc::new(script);
+    }
+
+    /// The valid requests for a count so far.
+    pub fn counted(&self) -> Vec<Asked> {
+        self.state.counted.borrow().clone()
     }
 
     /// The reasons why it refused requests as invalid, so far.

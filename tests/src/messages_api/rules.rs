@@ -1,8 +1,11 @@
-//! The API's rules for the body of a request, as far as a loop with tools could break them.
+//! The API's rules for the body of a request, as far as this project could break them.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use super::documents;
+use super::grammar::Grammar;
 
 /// The members of a body that this project sends.
 const MEMBERS: [&str; 9] = [
@@ -20,56 +23,44 @@ const MEMBERS: [&str; 9] = [
 /// The words for how much a model is to think.
 const EFFORTS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 
-/// The keywords of the schema of a strict tool.
-const KEYWORDS: [&str; 13] = [
-    "type",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "minItems",
-    "enum",
-    "const",
-    "anyOf",
-    "allOf",
-    "format",
-    "title",
-    "description",
-];
-
-/// The most strict tools of a request, and the most parameters of all of them that are optional, or
-/// of several types.
-const STRICT_TOOLS: usize = 20;
-const OPTIONAL: usize = 24;
-const UNIONS: usize = 16;
-
 /// Whether the API takes a body. If not, the error is its message.
 pub(super) fn check(body: &Value) -> Result<(), String> {
-    let members = body.as_object().into_iter().flat_map(Map::keys);
-    for member in members {
-        ensure(MEMBERS.contains(&member.as_str()), || {
-            format!("{member}: Extra inputs are not permitted")
-        })?;
-    }
+    check_members(body, &MEMBERS)?;
     ensure(body["stream"] == true, || "stream: must be true".to_owned())?;
-    ensure(body["model"].is_string(), || "model: Field required".to_owned())?;
     ensure(body["max_tokens"].as_u64() > Some(0), || "max_tokens: must be at least 1".to_owned())?;
+    check_input(body)
+}
+
+/// The same for a body whose tokens are counted. It asks for no answer.
+pub(super) fn check_count(body: &Value) -> Result<(), String> {
+    let members: Vec<_> =
+        MEMBERS.into_iter().filter(|name| !["max_tokens", "stream"].contains(name)).collect();
+    check_members(body, &members)?;
+    check_input(body)
+}
+
+fn check_members(body: &Value, known: &[&str]) -> Result<(), String> {
+    let mut members = body.as_object().into_iter().flat_map(Map::keys);
+    let other = members.find(|member| !known.contains(&member.as_str()));
+    other.map_or(Ok(()), |member| Err(format!("{member}: Extra inputs are not permitted")))
+}
+
+/// What the model reads.
+fn check_input(body: &Value) -> Result<(), String> {
+    ensure(body["model"].is_string(), || "model: Field required".to_owned())?;
     ensure(
         body["system"].is_null() || is_said(&body["system"]) || are_texts(&body["system"]),
         || "system: text content blocks must be non-empty".to_owned(),
     )?;
-    check_output_config(&body["output_config"])?;
-    check_tools(body)?;
+    let mut grammar = Grammar::default();
+    check_output_config(&body["output_config"], &mut grammar)?;
+    check_tools(body, &mut grammar)?;
+    grammar.check()?;
     check_messages(body)
 }
 
-fn check_output_config(config: &Value) -> Result<(), String> {
-    let members = config.as_object().into_iter().flat_map(Map::keys);
-    for member in members {
-        ensure(member == "effort", || {
-            format!("output_config.{member}: Extra inputs are not permitted")
-        })?;
-    }
+fn check_output_config(config: &Value, grammar: &mut Grammar) -> Result<(), String> {
+    check_members(config, &["effort", "format"]).map_err(|why| format!("output_config.{why}"))?;
     ensure(config.is_null() || config.is_object(), || {
         "output_config: Input should be an object".to_owned()
     })?;
@@ -77,7 +68,17 @@ fn check_output_config(config: &Value) -> Result<(), String> {
     let is_known = EFFORTS.iter().any(|word| effort == word);
     ensure(effort.is_null() || is_known, || {
         "output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'".to_owned()
-    })
+    })?;
+    let format = &config["format"];
+    if format.is_null() {
+        return Ok(());
+    }
+    check_members(format, &["type", "schema"])
+        .map_err(|why| format!("output_config.format.{why}"))?;
+    ensure(format["type"] == "json_schema", || {
+        "output_config.format.type: Input should be 'json_schema'".to_owned()
+    })?;
+    grammar.add(&format["schema"]).map_err(|why| format!("output_config.format.schema: {why}"))
 }
 
 fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
@@ -104,7 +105,7 @@ fn is_name(name: &Value) -> bool {
         .is_some_and(|name| !name.is_empty() && name.len() <= 64 && name.chars().all(is_sign))
 }
 
-fn check_tools(body: &Value) -> Result<(), String> {
+fn check_tools(body: &Value, grammar: &mut Grammar) -> Result<(), String> {
     let tools = list(&body["tools"]);
     let choice = &body["tool_choice"];
     ensure(choice.is_null() || !tools.is_empty(), || {
@@ -113,7 +114,6 @@ fn check_tools(body: &Value) -> Result<(), String> {
     let is_known = ["auto", "none"].iter().any(|kind| choice["type"] == *kind);
     ensure(choice.is_null() || is_known, || "tool_choice.type: unknown".to_owned())?;
     let mut names = BTreeSet::new();
-    let mut strict = Grammar::default();
     for (index, tool) in tools.iter().enumerate() {
         let name = &tool["name"];
         ensure(is_name(name), || format!("tools.{index}.custom.name: wrong pattern"))?;
@@ -122,44 +122,12 @@ fn check_tools(body: &Value) -> Result<(), String> {
             format!("tools.{index}.custom.input_schema.type: Input should be 'object'")
         })?;
         if tool["strict"] == true {
-            strict.tools += 1;
-            strict
-                .add(&tool["input_schema"])
+            grammar
+                .add_tool(&tool["input_schema"])
                 .map_err(|why| format!("tools.{index}.custom: {why}"))?;
         }
     }
-    let fits =
-        strict.tools <= STRICT_TOOLS && strict.optional <= OPTIONAL && strict.unions <= UNIONS;
-    ensure(fits, || format!("Schemas are too complex for compilation: {strict:?}"))
-}
-
-/// What the schemas of strict tools take.
-#[derive(Debug, Default)]
-struct Grammar {
-    tools: usize,
-    optional: usize,
-    unions: usize,
-}
-
-impl Grammar {
-    fn add(&mut self, schema: &Value) -> Result<(), String> {
-        let members = schema.as_object().ok_or("a schema must be an object")?;
-        let kind = &schema["type"];
-        if let Some(keyword) = members.keys().find(|name| !KEYWORDS.contains(&name.as_str())) {
-            return Err(format!("For {kind} type, property '{keyword}' is not supported"));
-        }
-        self.unions += usize::from(kind.is_array()) + usize::from(members.contains_key("anyOf"));
-        let is_object = *kind == "object" || list(kind).contains(&json!("object"));
-        ensure(!is_object || schema["additionalProperties"] == false, || {
-            "For 'object' type, 'additionalProperties' must be explicitly set to false".to_owned()
-        })?;
-        let properties: Vec<_> =
-            schema["properties"].as_object().into_iter().flat_map(Map::values).collect();
-        self.optional += properties.len().saturating_sub(list(&schema["required"]).len());
-        let others = list(&schema["anyOf"]).iter().chain(list(&schema["allOf"]));
-        let items = members.get("items");
-        properties.into_iter().chain(others).chain(items).try_for_each(|inner| self.add(inner))
-    }
+    Ok(())
 }
 
 fn check_messages(body: &Value) -> Result<(), String> {
@@ -190,6 +158,11 @@ fn check_messages(body: &Value) -> Result<(), String> {
     }
     ensure(asked.is_empty(), || unanswered(&asked))?;
     let last = messages.last().filter(|message| message["role"] == "assistant");
+    let has_format = !body["output_config"]["format"].is_null();
+    ensure(last.is_none() || !has_format, || {
+        "messages: the final message may not be the assistant's with output_config.format"
+            .to_owned()
+    })?;
     let text = last.and_then(|message| list(&message["content"]).last()?["text"].as_str());
     ensure(text.is_none_or(|text| text.trim_end() == text), || {
         "messages: final assistant content cannot end with trailing whitespace".to_owned()
@@ -201,6 +174,9 @@ fn is_of_tool(kind: &str) -> bool {
 }
 
 fn check_block(block: &Value, is_user: bool) -> Result<(), String> {
+    if block["type"] == "document" && is_user {
+        return documents::check(block);
+    }
     let text_or_nothing = |value: &Value| value.is_null() || value.is_string();
     let is_taken = match (block["type"].as_str().unwrap_or_default(), is_user) {
         ("text", _) => is_said(&block["text"]),

@@ -56,6 +56,13 @@ pub fn document() -> Value {
                                 render texts.",
         prompts
     );
+    group!(
+        document,
+        "jobs",
+        "Let a model review files, compare versions of a prompt, or work through the rows of a range. \
+                                These calls go on after their request has been answered.",
+        analyses batches jobs
+    );
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
     group!(document, "users", "Manage accounts and invitations, as an \

@@ -18,6 +18,7 @@ use crate::audit::erasure::{request_erasure, second_admin};
 use crate::files;
 use crate::sso::browser::{Browser, Page};
 use crate::users::user_id;
+use crate::{job_api, job_samples};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -280,6 +281,10 @@ async fn succeed(
         path if path.contains("/files/{id}") => {
             return of_file(stack, route, caller.unwrap()).await;
         }
+        "POST /analyses" => return job_samples::analysis(stack, caller.unwrap(), "Sums").await,
+        "POST /evaluations" => return job_samples::evaluation(stack, caller.unwrap(), 1).await,
+        path if path.contains("/batches") => return of_batch(stack, route, caller.unwrap()).await,
+        path if path.contains("/jobs/{id}") => return of_job(stack, route, caller.unwrap()).await,
         path if path.contains("/ranges") => return of_range(stack, route, caller.unwrap()).await,
         path if path.contains("/workbooks/{id}") => {
             let (book, sheet, ..) = access::salaries(stack, caller.unwrap()).await;
@@ -338,6 +343,73 @@ async fn of_range(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
         _ if route.method == "DELETE" => stack.delete(&path, Some(caller)).await,
         _ => stack.get(&path, Some(caller)).await,
     }
+}
+
+/// A request for a batch, or else the first refusal of what has to come before it.
+async fn of_batch(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
+    let book = access::workbook(stack, caller).await;
+    let head = json!({"sheet": {"name": "P&L"}, "address": "A1:B2"});
+    let begun =
+        stack.post(&format!("/workbooks/{book}/ranges"), Some(caller), &head).await.expect(201);
+    let range = format!("/ranges/{}", id(&begun));
+    let part = json!({"address": "A1:B2", "values": 1, "formulas": 1});
+    stack.call(Method::PUT, &format!("{range}/parts/1"), caller, &part).await.expect(204);
+    stack.post(&format!("{range}/complete"), Some(caller), &json!({})).await.expect(200);
+    let body = json!({
+        "range_id": id(&begun), "input_columns": ["A"], "operation": {"type": "explain"},
+    });
+    let started = stack.post("/batches", Some(caller), &body).await;
+    if route.method == "POST" {
+        return started;
+    }
+    let path = format!("/batches/{}/results", id(&started.expect(202)));
+    stack.get(&path, Some(caller)).await
+}
+
+/// A request for a job, or else the first refusal of what has to come before it.
+async fn of_job(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
+    let is_of_findings = ["findings", "compare"].iter().any(|name| route.path.ends_with(name));
+    let start = async || {
+        if is_of_findings {
+            return job_samples::analysis(stack, caller, "Sums").await;
+        }
+        // It has not ended when it is asked to stop.
+        job_samples::evaluation(stack, caller, 200).await
+    };
+    let started = start().await;
+    // The limit counts this call too.
+    if started.status != 202 {
+        return started;
+    }
+    let job = started.json();
+    let path = route.path.replace("/jobs/{id}", &job_api::path(&job));
+    let method: Method = route.method.parse().unwrap();
+    match path.rsplit('/').next().unwrap() {
+        "findings" => {
+            job_api::ended(stack, caller, &job).await;
+            // Only an export leaves an event.
+            let request = request(stack, method, &path, Some(caller), None);
+            return stack.send(request.header("accept", "text/csv")).await;
+        }
+        "compare" => {
+            let other = start().await.expect(202);
+            for job in [&job, &other] {
+                job_api::ended(stack, caller, job).await;
+            }
+            return stack.get(&format!("{path}?with={}", id(&other)), Some(caller)).await;
+        }
+        "retry" => {
+            job_api::cancel(stack, caller, &job).await.expect(200);
+            job_api::ended(stack, caller, &job).await;
+            return stack.post(&path, Some(caller), &json!({})).await;
+        }
+        _ if method == Method::DELETE => {
+            job_api::cancel(stack, caller, &job).await.expect(200);
+            job_api::ended(stack, caller, &job).await;
+        }
+        _ => {}
+    }
+    stack.send(request(stack, method, &path, Some(caller), None)).await
 }
 
 /// A request for a file, or else the first refusal of what has to come before it.

@@ -6,6 +6,7 @@ mod administration;
 mod counts;
 mod erasure;
 mod files;
+mod jobs;
 mod messages;
 mod prompts;
 mod ranges;

@@ -32,10 +32,11 @@ fn the_documents_are_current() {
 
 /// The verbs of operations, by their method.
 const VERBS: &[(&str, &[&str])] = &[
-    ("get", &["begin", "end", "export", "list", "read", "summarize", "verify"]),
+    ("get", &["begin", "compare", "end", "export", "list", "read", "summarize", "verify"]),
     (
         "post",
         &[
+            "cancel",
             "change",
             "complete",
             "confirm",
@@ -52,10 +53,12 @@ const VERBS: &[(&str, &[&str])] = &[
             "request",
             "resend",
             "reset",
+            "retry",
             "revoke",
             "save",
             "send",
             "sign",
+            "start",
             "verify",
         ],
     ),

@@ -172,7 +172,14 @@ const ORDER: &[(&str, &[&str])] = &[
     ),
     ("data", &["domain", "store", "profits", "charts"]),
     ("prompts", &["domain", "builtin", "store", "registry"]),
-    ("files", &["domain", "bucket", "updated", "store", "files", "endings", "purge"]),
+    ("files", &["domain", "bucket", "updated", "store", "files", "reader", "endings", "purge"]),
+    (
+        "jobs",
+        &[
+            "domain", "findings", "pieces", "worst", "store", "rows", "inputs", "standing", "left",
+            "choosing", "messages", "starting", "purge", "changing",
+        ],
+    ),
     (
         "ranges",
         &[

@@ -15,6 +15,8 @@ use tally_tests::fake_tenant::{FakeTenant, Person};
 
 use crate::api_keys::new_key;
 use crate::files;
+use crate::job_api::ended;
+use crate::job_samples::analysis;
 use crate::sso::browser::code_of;
 
 const PASSWORD: &str = "Correct-Horse-9";
@@ -170,7 +172,7 @@ async fn swept_items<'a>(
     personal: &[String],
     named: &[String],
 ) -> Vec<(&'a str, Value)> {
-    const SWEPT: [&str; 8] = [
+    const SWEPT: [&str; 10] = [
         "ConversationsTable",
         "MessagesTable",
         "DraftsTable",
@@ -179,6 +181,8 @@ async fn swept_items<'a>(
         "ErrandsTable",
         "TasksTable",
         "FilesTable",
+        "JobsTable",
+        "JobItemsTable",
     ];
     loop {
         let mut items = stack.all_items().await;
@@ -235,6 +239,8 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     let announced = stack.post("/files", Some(&caller), &file.announcement()).await.expect(201);
     files::upload(&stack, &announced["upload"], &file.bytes).await;
     files::prepared(&stack, &caller, &announced["file"]).await;
+    let job = analysis(&stack, &caller, SAID).await.expect(202);
+    ended(&stack, &caller, &job).await;
     let mut socket = stack.connect(&caller).await;
     socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
     while socket.next().await.unwrap()["type"] != "chat.completed" {}

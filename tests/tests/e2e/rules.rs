@@ -88,11 +88,17 @@ fn permissions(function: &Value) -> Vec<(&str, &Value)> {
     permissions
 }
 
+/// The name that CloudFormation makes for a function. A function's own policy cannot refer to it.
+const OWN_NAME: &str = ":function:${AWS::StackName}-";
+
 /// The resource of an ARN in a policy. For an index, it is the index's table.
 fn subject(resource: &Value) -> String {
     let named = |name: &str| name.split(['.', '/']).next().unwrap().to_owned();
     match (&resource["Ref"], &resource["Fn::GetAtt"][0], &resource["Fn::Sub"]) {
         (Value::String(name), ..) | (_, Value::String(name), _) => named(name),
+        (.., Value::String(text)) if text.contains(OWN_NAME) => {
+            text.split_once(OWN_NAME).unwrap().1.trim_end_matches("-*").to_owned()
+        }
         (.., Value::String(text)) => named(text.trim_start_matches("${")),
         _ => panic!("{resource} names no resource of the template"),
     }
@@ -204,9 +210,10 @@ fn functions_know_what_is_shared_and_not_each_other() {
         );
     }
     // Each area depends on the platform. Chat knows the assistant and the texts of events, which
-    // know no other area. It knows the prompts, which know the assistant. Access rules decide about
-    // cells, and ranges and profits depend on them. Tools know the areas in which they act. The
-    // platform, cells and the transparency log depend on no crate of ours.
+    // know no other area. It knows the prompts, which know the assistant. Jobs know the files that
+    // they read, and the budgets and usage of chat. Access rules decide about cells, and ranges and
+    // profits depend on them. Tools know the areas in which they act. The platform, cells and the
+    // transparency log depend on no crate of ours.
     let order = [
         ("tally-platform", &[][..]),
         ("tally-access", &["tally-cells", "tally-platform"]),
@@ -229,6 +236,18 @@ fn functions_know_what_is_shared_and_not_each_other() {
         ("tally-data", &["tally-access", "tally-platform"]),
         ("tally-prompts", &["tally-assistant", "tally-platform"]),
         ("tally-files", &["tally-platform"]),
+        (
+            "tally-jobs",
+            &[
+                "tally-access",
+                "tally-assistant",
+                "tally-cells",
+                "tally-chat",
+                "tally-files",
+                "tally-platform",
+                "tally-prompts",
+            ],
+        ),
         ("tally-ranges", &["tally-access", "tally-cells", "tally-platform"]),
         ("tally-sso", &["tally-platform"]),
         ("tally-tasks", &["tally-platform"]),
@@ -550,6 +569,7 @@ fn functions_of_messages_read_no_more_of_an_account_than_they_ask() {
     let sessions = ("dynamodb:BatchGetItem", &LISTED_SESSIONS_ATTRIBUTES[..]);
     for (id, expected) in [
         ("FileEndFunction", &[sessions][..]),
+        ("JobRunFunction", &[standing, sessions]),
         ("ChatStreamFunction", &[key, standing]),
         ("ChatSendFunction", &[standing]),
         ("ChatFollowFunction", &[standing]),
@@ -619,11 +639,60 @@ fn the_worker_of_replies_changes_tasks_and_notes_alone() {
     assert_eq!(changed, expected.collect());
 }
 
-/// Chat reads the cells of ranges that it knows by their ids. Its tools also list the ranges of a
-/// workbook. It changes none.
+/// The worker of jobs gives the data of users to a model. Besides jobs, it changes what every call
+/// of a model leaves. It can change no range, rule, account, prompt or file.
 #[test]
-fn chat_only_reads_ranges() {
-    for (id, function) in template().0.iter().filter(|(id, _)| id.starts_with("Chat")) {
+fn the_worker_of_jobs_changes_jobs_alone() {
+    let (functions, _) = template();
+    let reads = ["GetItem", "BatchGetItem", "Query"];
+    let held = permissions(&functions["JobRunFunction"]);
+    let writes = held.iter().filter(|(action, _)| {
+        action.strip_prefix("dynamodb:").is_some_and(|action| !reads.contains(&action))
+    });
+    let changed: BTreeSet<_> = writes.map(|(_, resource)| subject(resource)).collect();
+    let expected = [
+        "AuditTable",
+        "AuditTextsTable",
+        "BudgetsTable",
+        "DataKeysTable",
+        "JobItemsTable",
+        "JobsTable",
+        "OutagesTable",
+        "UsageTable",
+    ];
+    assert_eq!(changed, expected.map(str::to_owned).into());
+    let of_s3: BTreeSet<_> =
+        held.iter().map(|(action, _)| *action).filter(|action| action.starts_with("s3:")).collect();
+    assert_eq!(of_s3, ["s3:GetObject", "s3:ListBucket"].into());
+}
+
+/// The worker of jobs writes their calls, and so does a retry, which makes a summary anew.
+#[test]
+fn two_functions_write_the_calls_of_jobs() {
+    let (functions, _) = template();
+    let holders = |action: &str| {
+        let holds = |function: &Value| {
+            let held = permissions(function);
+            held.iter().any(|(held, of)| *held == action && subject(of) == "JobItemsTable")
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(holders("dynamodb:PutItem"), ["JobRunFunction", "JobsFunction"].into());
+    for action in ["dynamodb:UpdateItem", "dynamodb:DeleteItem"] {
+        assert_eq!(holders(action), BTreeSet::new(), "{action}");
+    }
+    let purge = ["JobsFunction", "PurgeConversationsFunction"];
+    assert_eq!(holders("dynamodb:BatchWriteItem"), purge.into());
+}
+
+/// Chat and batches read the cells of ranges that they know by their ids. The tools of chat also
+/// list the ranges of a workbook. Neither changes one.
+#[test]
+fn chat_and_batches_only_read_ranges() {
+    let is_reader =
+        |id: &str| id.starts_with("Chat") || ["BatchesFunction", "JobRunFunction"].contains(&id);
+    for (id, function) in template().0.iter().filter(|(id, _)| is_reader(id)) {
         let held = permissions(function).into_iter();
         let held = held.filter(|(_, resource)| subject(resource) == "RangesTable");
         let held: BTreeSet<_> = held.map(|(action, _)| action).collect();
@@ -647,7 +716,7 @@ fn one_function_reads_the_texts_of_events() {
         let found = functions.iter().filter(|(_, function)| holds(function));
         found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
     };
-    let writers = BTreeSet::from(["ChatStreamFunction", "ExpireRepliesFunction"]);
+    let writers = BTreeSet::from(["ChatStreamFunction", "ExpireRepliesFunction", "JobRunFunction"]);
     let reader = BTreeSet::from(["AuditFunction"]);
     let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
     assert_eq!(holders(&reads, "AuditTextsTable"), reader);
@@ -738,12 +807,14 @@ fn one_function_writes_and_signs_the_sealed_log() {
 }
 
 /// One function parses the bytes of users. It reaches them and what it makes of them, and nothing
-/// else: no table, no secret, no other object. No other function writes prepared objects.
+/// else: no table, no secret, no other object. No other function writes prepared objects. Jobs read
+/// those. The functions that start jobs write their inputs, which never change.
 #[test]
 fn the_function_that_parses_files_reaches_nothing_else() {
     let (functions, _) = template();
     let of_bucket = |path: &str| json!({"Fn::Sub": format!("${{FilesBucket.Arn}}/{path}/*")});
     let (incoming, files) = (of_bucket("incoming"), of_bucket("files"));
+    let inputs = of_bucket("inputs");
     let expected = [("s3:GetObject", &incoming), ("s3:PutObject", &files)];
     let parser = &functions["FilePrepareFunction"];
     assert_eq!(permissions(parser), expected);
@@ -758,13 +829,18 @@ fn the_function_that_parses_files_reaches_nothing_else() {
     };
     let (ending, door) = ("FileEndFunction", "FilesFunction");
     let (purge, parser) = ("PurgeConversationsFunction", "FilePrepareFunction");
+    let (analyses, batches) = ("AnalysesFunction", "BatchesFunction");
+    let (jobs, worker) = ("JobsFunction", "JobRunFunction");
     for (action, of, expected) in [
         ("s3:PutObject", &incoming, &[door][..]),
         ("s3:PutObject", &files, &[parser]),
         ("s3:GetObject", &incoming, &[parser, door]),
-        ("s3:GetObject", &files, &[door]),
+        ("s3:GetObject", &files, &[door, analyses, worker]),
         ("s3:DeleteObject", &incoming, &[ending, door, purge]),
         ("s3:DeleteObject", &files, &[ending, door, purge]),
+        ("s3:PutObject", &inputs, &[analyses, batches]),
+        ("s3:GetObject", &inputs, &[analyses, batches, jobs, worker]),
+        ("s3:DeleteObject", &inputs, &[jobs, purge]),
     ] {
         assert_eq!(holders(action, of), expected.iter().copied().collect(), "{action} {of}");
     }
@@ -947,11 +1023,13 @@ fn policies_name_what_they_allow() {
         for (action, resource) in permissions(&function) {
             assert!(!action.contains('*'), "{id} may {action}");
             assert_ne!(action, "dynamodb:Scan", "{id}");
-            // Connections and objects come and go. All other resources are known at the deployment.
+            // Connections and objects come and go. A function's own name ends with signs that
+            // CloudFormation chooses. All other resources are known at the deployment.
             let text = resource.to_string();
             let text = match action.split_once(':') {
                 Some(("execute-api", "ManageConnections")) => text.replace("/@connections/*", ""),
                 Some(("s3", _)) => text.replace("/*\"", "\""),
+                Some(("lambda", _)) => text.replace(&format!("{OWN_NAME}{id}-*"), ""),
                 _ => text,
             };
             assert!(!text.contains('*'), "{id} may {action} on {resource}");
@@ -994,11 +1072,11 @@ fn a_function_may_use_the_resources_of_its_environment_alone() {
             allowed("secretsmanager:"),
             "secrets of {id}"
         );
-        assert_eq!(
-            told("_ARN", "AWS::Serverless::Function"),
-            allowed("lambda:"),
-            "workers of {id}"
-        );
+        // A function that starts itself knows its ARN from its invocation.
+        let itself = (function["Properties"]["RecursiveLoop"] == "Allow").then(|| id.clone());
+        let workers: BTreeSet<_> =
+            told("_ARN", "AWS::Serverless::Function").into_iter().chain(itself).collect();
+        assert_eq!(workers, allowed("lambda:"), "workers of {id}");
         assert_eq!(told("_ARN", "AWS::KMS::Key"), allowed("kms:"), "keys of {id}");
         let posts =
             permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));

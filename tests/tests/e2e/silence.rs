@@ -66,6 +66,7 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         ("ExpireRepliesFunction", json!({})),
         ("FileEndFunction", end),
         ("FilePrepareFunction", serde_json::to_value(prepare).unwrap()),
+        ("JobRunFunction", json!({"user_id": ID, "job_id": ID})),
         ("RotateRingFunction", json!({"emergency": true, "ring": "refresh"})),
         ("SeedFunction", json!({})),
         ("SendMailFunction", json!({"errand_id": ID})),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tally_tests::{Socket, TestStack, asyncapi, root};
 
 use crate::chat::{FAST, SLOW, text};
+use crate::job_samples;
 use crate::rules::files;
 
 /// AsyncAPI's own schema: `schemas/3.0.0.json` of the npm package `@asyncapi/specs` 6.11.1
@@ -294,8 +295,12 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });
     let stack = stack.await;
-    client.socket = stack.connect(&stack.someone().await).await;
+    let caller = stack.someone().await;
+    client.socket = stack.connect(&caller).await;
     client.ask(&example("chat.send", "id", &json!("1")), "chat.failed").await;
+    job_samples::analysis(&stack, &caller, "Sums").await.expect(202);
+    client.hear("job.progress").await;
+    client.hear("job.ended").await;
 
     let types: BTreeSet<_> = names(&document)
         .into_iter()

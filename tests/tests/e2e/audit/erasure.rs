@@ -19,6 +19,8 @@ use super::{DAY_MS, ask, write};
 use crate::api_keys::new_key;
 use crate::chat::{FAST, SLOW, path_of, text};
 use crate::files;
+use crate::job_api;
+use crate::job_samples::analysis;
 use crate::personal_data::holders;
 
 const PASSWORD: &str = "Correct-Horse-9";
@@ -159,6 +161,8 @@ async fn two_administrators_erase_a_user_and_leave_no_more_than_events() {
         stack.post("/tasks", Some(caller), &json!({"title": said})).await.expect(201);
         let file = files::text(said).announcement();
         stack.post("/files", Some(caller), &file).await.expect(201);
+        let job = analysis(&stack, caller, said).await.expect(202);
+        job_api::ended(&stack, caller, &job).await;
         let key = new_key(&["chat:write"], Duration::from_hours(24));
         stack.post("/api-keys", Some(caller), &key).await.expect(201);
         let path = format!("/users/{user_id}/budget");

@@ -6,6 +6,7 @@ mod cells;
 mod circuits;
 pub mod claude;
 mod claude_steps;
+mod claude_tasks;
 mod confirm;
 mod cost;
 mod follow;

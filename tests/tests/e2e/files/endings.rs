@@ -112,7 +112,7 @@ async fn a_preparation_that_dies_leaves_an_unreadable_file() {
     // The completion stands, and the file stays as it is.
     assert_eq!(complete(&stack, &owner, &file).await.expect(202), rejected);
     let content = format!("{}/content", path(&file));
-    stack.get(&content, Some(&owner)).await.problem(409, "conflict");
+    stack.get(&content, Some(&owner)).await.problem(409, "file_not_ready");
     let events = stack.events(&admin, "file.rejected").await;
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!(event["resource"], format!("file:{}", id(&file)));

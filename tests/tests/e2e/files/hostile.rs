@@ -29,7 +29,7 @@ async fn upload(
 
 /// An entry of a zip, as its headers have it.
 #[derive(Clone)]
-struct Entry {
+pub struct Entry {
     name: &'static str,
     data: Vec<u8>,
     method: u16,
@@ -42,7 +42,7 @@ struct Entry {
 }
 
 /// An entry that is not compressed.
-fn stored(name: &'static str, content: &[u8]) -> Entry {
+pub fn stored(name: &'static str, content: &[u8]) -> Entry {
     let mut crc = Crc::new();
     crc.update(content);
     Entry {
@@ -82,7 +82,7 @@ fn common(entry: &Entry) -> Vec<u8> {
 }
 
 /// A zip of these entries.
-fn zip(entries: &[Entry]) -> Vec<u8> {
+pub fn zip(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::<u8>::new();
     let mut directory = Vec::<u8>::new();
     for entry in entries {

@@ -1,7 +1,7 @@
 //! Files: their life, their lists, and who reaches them.
 
 mod endings;
-mod hostile;
+pub mod hostile;
 mod purge;
 mod quota;
 mod uploads;
@@ -138,11 +138,17 @@ fn s3(stack: &TestStack) -> aws_sdk_s3::Client {
 }
 
 /// The keys of all objects in the bucket that hold this text.
-async fn objects(stack: &TestStack, part: &str) -> Vec<String> {
+pub async fn objects(stack: &TestStack, part: &str) -> Vec<String> {
     let found = s3(stack).list_objects_v2().bucket(bucket(stack)).send().await.unwrap();
     assert_ne!(found.is_truncated(), Some(true));
     let keys = found.contents().iter().map(|object| object.key().unwrap().to_owned());
     keys.filter(|key| key.contains(part)).collect()
+}
+
+/// Stores an object under this key.
+pub async fn put_object(stack: &TestStack, key: &str) {
+    let put = s3(stack).put_object().bucket(bucket(stack)).key(key);
+    put.body(b"{}".to_vec().into()).send().await.unwrap();
 }
 
 /// Changes the item of a file.
@@ -177,7 +183,7 @@ async fn a_file_is_announced_uploaded_prepared_read_and_deleted() {
     upload(&stack, upload_of, &sample.bytes).await;
 
     let content = format!("{}/content", path(file));
-    stack.get(&content, Some(&caller)).await.problem(409, "conflict");
+    stack.get(&content, Some(&caller)).await.problem(409, "file_not_ready");
     let processing = complete(&stack, &caller, file).await.expect(202);
     assert_eq!((&processing["id"], &processing["status"]), (&file["id"], &json!("processing")));
     assert!(processing["expires_at"].as_str() > file["expires_at"].as_str());

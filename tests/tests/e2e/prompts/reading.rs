@@ -42,8 +42,21 @@ async fn names(stack: &TestStack, caller: &Caller, filters: &str) -> Vec<String>
     names
 }
 
-const BUILT_IN: [&str; 5] =
-    ["agent.auditor", "agent.finance", "agent.tasks", "default", "excel.formula"];
+const BUILT_IN: [&str; 13] = [
+    "agent.auditor",
+    "agent.finance",
+    "agent.tasks",
+    "analysis.summary",
+    "code.review",
+    "default",
+    "excel.classify",
+    "excel.clean",
+    "excel.explain",
+    "excel.extract",
+    "excel.formula",
+    "excel.summarize",
+    "finance.review",
+];
 
 #[tokio::test]
 async fn prompts_are_listed_by_name_with_those_that_are_built_in() {
@@ -63,10 +76,18 @@ async fn prompts_are_listed_by_name_with_those_that_are_built_in() {
         "agent.finance",
         "agent.tasks",
         "agent.tasks-2",
+        "analysis.summary",
+        "code.review",
         "default",
         "excel.charts",
+        "excel.classify",
+        "excel.clean",
+        "excel.explain",
+        "excel.extract",
         "excel.formula",
+        "excel.summarize",
         "excel.sums",
+        "finance.review",
         "zeta",
     ];
     for (filters, expected) in [
@@ -74,11 +95,13 @@ async fn prompts_are_listed_by_name_with_those_that_are_built_in() {
         ("prefix=", &all),
         ("archived=false", &all),
         ("archived=true", &["excel.old"]),
-        ("prefix=excel.", &["excel.charts", "excel.formula", "excel.sums"]),
+        ("prefix=excel.", &all[8..16]),
+        ("prefix=excel.s", &["excel.summarize", "excel.sums"]),
         ("prefix=agent.tasks", &["agent.tasks", "agent.tasks-2"]),
         ("prefix=agent.tasks-", &["agent.tasks-2"]),
         ("prefix=b", &[]),
-        ("kind=task", &["excel.sums"]),
+        ("kind=task&prefix=excel.s", &["excel.summarize", "excel.sums"]),
+        ("kind=task&prefix=f", &["finance.review"]),
         ("kind=task&archived=true&prefix=excel", &["excel.old"]),
         ("kind=chat&prefix=z", &["zeta"]),
     ] {
