@@ -1,6 +1,7 @@
 """What schemathesis cannot know of this API: how one signs in, and which requests are refused though their schema allows them."""
 
 import os
+import re
 from datetime import datetime, timedelta, timezone
 
 import requests
@@ -79,6 +80,10 @@ MEANINGS = {
     ("GET /agents", "cursor"): (CURSOR,),
     ("GET /conversations", "cursor"): (CURSOR,),
     ("GET /files", "cursor"): (CURSOR,),
+    ("GET /jobs", "cursor"): (CURSOR,),
+    ("GET /jobs/{id}/items", "cursor"): (CURSOR,),
+    ("GET /jobs/{id}/findings", "cursor"): (CURSOR,),
+    ("GET /batches/{id}/results", "cursor"): (CURSOR,),
     ("GET /conversations/{id}", "cursor"): (CURSOR,),
     ("GET /conversations/{id}/export", "cursor"): (CURSOR,),
     ("GET /groups", "cursor"): (CURSOR,),
@@ -187,6 +192,34 @@ MEANINGS = {
     ("POST /prompts/{name}/render", "/variables"): ANY,
     # The deployment sets how large a file may be.
     ("POST /files", "/size"): ("must be at most 33554432",),
+    # An analysis has inputs, or repeats another one. Its files and that one have to be the caller's. So does a range, and its columns
+    # have to be in it. A task has a prompt of its kind, with a value for each variable.
+    ("POST /analyses", "/type"): ANY,
+    ("POST /analyses", "/inputs"): ANY,
+    ("POST /analyses", "/inputs/0/file_id"): ANY,
+    ("POST /analyses", "/rerun_of"): ANY,
+    ("POST /analyses", "/prompt"): ANY,
+    ("POST /analyses", "/variables"): ANY,
+    ("POST /analyses", "/max_cost_usd"): ANY,
+    ("POST /analyses", "/title"): TITLE,
+    ("POST /evaluations", "/prompt"): ANY,
+    ("POST /evaluations", "/versions"): ANY,
+    ("POST /evaluations", "/cases"): ANY,
+    ("POST /evaluations", "/checks"): ANY,
+    ("POST /evaluations", "/max_cost_usd"): ANY,
+    ("POST /evaluations", "/title"): TITLE,
+    ("POST /batches", "/range_id"): ANY,
+    ("POST /batches", "/address"): ANY,
+    ("POST /batches", "/operation"): ANY,
+    ("POST /batches", "/input_columns"): ANY,
+    ("POST /batches", "/max_cost_usd"): ANY,
+    ("POST /batches", "/title"): TITLE,
+    # Rows that are in the batch, and have no result.
+    ("POST /jobs/{id}/retry", "/rows"): ANY,
+    ("POST /jobs/{id}/retry", "/rows/0"): ANY,
+    ("POST /jobs/{id}/retry", "/max_cost_usd"): ANY,
+    # Another analysis of the caller's.
+    ("GET /jobs/{id}/compare", "with"): ANY,
     # One of two members.
     ("PUT /workbooks/{id}/sheets/{sheet_id}", "/same_as"): (
         "or `cleared: true` must be given, and only one of them",
@@ -213,7 +246,11 @@ PLACES = {
 }
 
 # Fields whose members have names that the caller has chosen. A version of a prompt decides which values they may have.
-OBJECTS = {("POST /chat", "/variables"), ("POST /prompts/{name}/render", "/variables")}
+OBJECTS = {
+    ("POST /chat", "/variables"),
+    ("POST /prompts/{name}/render", "/variables"),
+    ("POST /analyses", "/variables"),
+}
 
 # Codes that refuse a whole request because of stored data: an invalid token, a key of another request, a rule that
 # needs formulas.
@@ -271,7 +308,8 @@ def refused_for_its_meaning(ctx, response, case):
     errors = problem.get("errors")
     assert errors, f"{case.operation.label}: the schema allows what was refused: {problem}"
     for error in errors:
-        place = error.get("pointer", error.get("parameter"))
+        # An item of a list stands for all of them.
+        place = re.sub(r"/\d+(?=/|$)", "/0", error.get("pointer", error.get("parameter")))
         field = (case.operation.label, place)
         is_inside = field in PLACES and error["detail"].startswith(PLACES[field])
         is_inside = is_inside or (case.operation.label, place.rpartition("/")[0]) in OBJECTS

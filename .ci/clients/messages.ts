@@ -52,6 +52,10 @@ export function tell(message: ServerMessage): string {
       return message.code;
     case "file.updated":
       return `${message.file.name}: ${message.file.status} ${message.file.reason ?? ""}`;
+    case "job.progress":
+      return `${message.job_id} ${message.revision}: ${message.status}, ${message.counts.succeeded} of ${message.counts.total}`;
+    case "job.ended":
+      return `${message.job.title}: ${message.job.status} ${message.job.error?.code ?? ""} ${message.job.analysis?.summary ?? ""}`;
   }
 }
 

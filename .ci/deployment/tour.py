@@ -131,6 +131,7 @@ def take_tour(http_url, websocket_url, admin):
     files(http, tokens["access_token"])
     prompts(http, tokens["access_token"], admin)
     chat(http, tokens["access_token"])
+    jobs(http, tokens["access_token"])
     live(http, websocket_url, tokens["access_token"])
     api_key(http, tokens["access_token"])
     audit(http, tokens["access_token"], admin)
@@ -301,6 +302,26 @@ def prompts(http, access, admin):
     assert {"prompt.version_created", "prompt.label_moved", "prompt.label_removed", "prompt.updated"} <= {event["action"] for event in events}, events
 
 
+def jobs(http, access):
+    analysis = {"type": "code", "inputs": [{"name": "sums.rs", "text": "fn sum(a: u32, b: u32) -> u32 { a + b }"}]}
+    assert http.post("/analyses?dry_run=true", analysis, access).expect(200)["items"] == 2
+    started = http.post("/analyses", analysis, access, Idempotency_Key="tour")
+    started.expect(202)
+    path = started.headers["location"]
+    deadline = time.monotonic() + PATIENCE
+    while (job := http.get(path, access).expect(200))["status"] in ("queued", "running"):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.2)
+    assert (job["status"], job["counts"]["succeeded"]) == ("succeeded", 2), job
+    assert [item["status"] for item in http.get(f"{path}/items", access).expect(200)["items"]] == ["succeeded"] * 2
+    http.get(f"{path}/findings", access).expect(200)
+    assert http.get("/jobs?kind=analysis", access).expect(200)["items"] == [job]
+    assert http.post(f"{path}/cancel", {}, access).expect(200) == job
+    http.post(f"{path}/retry", {}, access).problem(409, "conflict")
+    http.call("DELETE", path, token=access).expect(204)
+    http.get(path, access).problem(404, "not_found")
+
+
 def whole(http, answer, access):
     """The finished message of an answer to `POST /chat`, which may be there already."""
     said = answer.json()
@@ -365,7 +386,8 @@ def audit(http, access, admin):
     actions = {event["action"] for event in events}
     wanted = {"auth.register", "auth.login", "account.updated", "profits.read", "chat.requested", "chat.message", "conversation.exported",
               "auth.ws_ticket", "ws.connect", "charts.subscribe", "apikey.created", "apikey.deleted",
-              "task.created", "task.updated", "task.completed", "task.deleted", "file.created", "file.completed", "file.deleted"}
+              "task.created", "task.updated", "task.completed", "task.deleted", "file.created", "file.completed", "file.deleted",
+              "job.requested", "job.item", "job.ended", "job.deleted"}
     assert wanted <= actions, f"no event of {wanted - actions}"
     # What was asked and written, by the roles of three functions and by KMS.
     reply = next(event for event in events if event["detail"].get("status") == "completed")

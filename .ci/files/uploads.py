@@ -29,9 +29,9 @@ class Upload:
 class Client:
     """A user of the API."""
 
-    def __init__(self, url):
+    def __init__(self, url, username="demo", password="SecureDemo123!"):
         self.http = httpx.Client(base_url=url, timeout=60)
-        user = {"username": "demo", "password": "SecureDemo123!"}
+        user = {"username": username, "password": password}
         token = self.call("POST", "/auth/login", json=user)["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
