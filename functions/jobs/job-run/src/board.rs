@@ -159,7 +159,10 @@ impl Board {
 
     /// Begins an item. Gives what an attempt works on.
     pub fn begin(&mut self, index: u32, worst: Cost) -> Slot {
-        self.waiting.retain_first(index);
+        // It mostly stands first.
+        if let Some(at) = self.waiting.iter().position(|waiting| *waiting == index) {
+            self.waiting.remove(at);
+        }
         self.last = self.last.filter(|last| *last != index);
         self.running.insert(index, worst);
         let slot = &mut self.slots[index as usize];
@@ -192,19 +195,6 @@ impl Board {
     pub fn uncount(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         slot.attempts = slot.attempts.saturating_sub(1);
-    }
-}
-
-/// Removes an item, which mostly stands first.
-trait RetainFirst {
-    fn retain_first(&mut self, index: u32);
-}
-
-impl RetainFirst for VecDeque<u32> {
-    fn retain_first(&mut self, index: u32) {
-        if let Some(at) = self.iter().position(|waiting| *waiting == index) {
-            self.remove(at);
-        }
     }
 }
 
