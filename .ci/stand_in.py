@@ -1,4 +1,4 @@
-"""The tests' stand-in for the Messages API, for a check: started, and ended with it."""
+"""The tests' stand-ins for the APIs of models, for a check: started, and ended with it."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ EXAMPLE = ["cargo", "run", "--locked", "--quiet", "--example"]
 
 
 @contextmanager
-def stand_in():
-    """The stand-in's URL, and the key that it takes."""
+def stand_in(example="messages_api"):
+    """The words that a stand-in prints: its URL, and the key or the credentials that it takes."""
     # In a process group of its own, so that cargo and the stand-in end together.
-    process = subprocess.Popen([*EXAMPLE, "messages_api"], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen([*EXAMPLE, example], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         line = process.stdout.readline().split()
-        if len(line) != 2:
+        if not line:
             sys.exit("the stand-in did not start")
         yield line
     finally:
