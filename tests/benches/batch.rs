@@ -1,11 +1,13 @@
 //! Measures a batch of 10,000 rows, and what it costs beside the model:
-//! `cargo bench -p tally-tests --bench batch`. docs/PERFORMANCE.md has the results.
+//! `cargo bench -p tally-tests --bench batch`. docs/PERFORMANCE.md has the results. A number after
+//! `--` is the seed of the moments at which workers are killed.
 //!
 //! The model is the tests' Messages API, which takes 100 ms for an answer. The functions are the
-//! release binaries. One batch runs undisturbed. The worker of another is killed five times, and
-//! the lease and the schedule are short, so that another worker soon goes on. The bench fails
-//! unless each row has one result, and the budget has paid the sum of the calls. The calls of AWS
-//! are those that the local stack has seen. Units of DynamoDB are computed from the items.
+//! release binaries. One batch runs undisturbed. The worker of another is killed ten times, at
+//! random moments. Its lease and the schedule are short, so that another worker soon goes on. The
+//! bench fails unless each row has one result, and the budget has paid the sum of the calls. The
+//! calls of AWS are those that the local stack has seen. Units of DynamoDB are computed from the
+//! items.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,12 +18,13 @@ use assistant::domain::Cost;
 use bytes::Bytes;
 use http::Method;
 use platform::clock::Timestamp;
+use platform::ids;
 use serde_json::{Value, json};
 use tally_local::aws::{Call, CallLog, Service};
 use tally_local::{StackOptions, builder};
 use tally_tests::messages_api::{KEY, MessagesApi};
 use tally_tests::{Caller, TestStack, id, item_bytes, root, task_model};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
 
 const WORKER: &str = "JobRunFunction";
 
@@ -32,7 +35,7 @@ const ROWS_PER_CALL: usize = 20;
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// Number of times that a worker is killed, in each run.
-const RUNS: [usize; 2] = [0, 5];
+const RUNS: [usize; 2] = [0, 10];
 
 /// Time between two invocations by schedule.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -50,17 +53,48 @@ const WRITE_UNIT: f64 = 0.625;
 const READ_UNIT: f64 = 0.125;
 const GB_SECOND: f64 = 0.000_013_333_4;
 
+/// When a worker is killed: this long after the bench has seen so many rows with a result.
+struct Kill {
+    rows: usize,
+    wait: Duration,
+}
+
 /// Numbers of calls, by service, operation and targets.
 type Counts = BTreeMap<String, usize>;
 
 #[tokio::main]
 async fn main() {
+    // `cargo bench` adds arguments that start with dashes.
+    let seed = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let seed: u64 =
+        seed.map_or_else(|| u32::from_le_bytes(ids::random()).into(), |seed| seed.parse().unwrap());
+    println!("seed {seed}");
     for kills in RUNS {
-        run(kills).await;
+        run(&moments(kills, seed)).await;
     }
 }
 
-async fn run(kills: usize) {
+/// Random moments of so many kills. Each lies in a part of the batch of its own, so that a worker
+/// can do something before it. The last part has none, because the batch must not end before.
+fn moments(kills: usize, mut seed: u64) -> Vec<Kill> {
+    let part = ROWS / (kills + 1);
+    let kill = |index: usize| Kill {
+        rows: part * index + draw(&mut seed, part),
+        wait: LOOK / 100 * u32::try_from(draw(&mut seed, 100)).unwrap(),
+    };
+    (0..kills).map(kill).collect()
+}
+
+/// A random number below this one, by `SplitMix64`.
+fn draw(state: &mut u64, below: usize) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    usize::try_from((mixed ^ (mixed >> 31)) % below as u64).unwrap()
+}
+
+async fn run(kills: &[Kill]) {
     let api = MessagesApi::start(|asked| {
         task_model::answer(asked).in_pieces_of(usize::MAX).paced(ANSWER)
     });
@@ -80,7 +114,7 @@ async fn run(kills: usize) {
     let ended = stack.get(&format!("/jobs/{job}"), Some(&owner)).await.expect(200);
     assert_eq!(ended["status"], "succeeded", "{ended}");
     let seconds = seconds(&ended["created_at"], &ended["ended_at"]);
-    println!("{ROWS} rows, {ROWS_PER_CALL} a call, {kills} workers killed: {seconds:.1} s");
+    println!("{ROWS} rows, {ROWS_PER_CALL} a call, {} workers killed: {seconds:.1} s", kills.len());
     check_results(&stack, &owner, &job).await;
     check_costs(&stack, &owner, (&api, &ended, held)).await;
     print_costs(&stack, &job, &counts, seconds).await;
@@ -142,23 +176,32 @@ async fn upload(stack: &TestStack, owner: &Caller) -> String {
     range
 }
 
-/// Looks at a job until it has ended, and kills its worker meanwhile. The calls of AWS.
-async fn follow(stack: &TestStack, job: &str, kills: usize) -> Counts {
-    let (mut killed, mut swept, mut counts) = (0, Instant::now(), Counts::new());
+/// Looks at a job until it has ended, and kills its workers meanwhile. The calls of AWS.
+async fn follow(stack: &TestStack, job: &str, kills: &[Kill]) -> Counts {
+    let (mut swept, mut counts) = (Instant::now(), Counts::new());
+    // Workers have numbers from 1. A job has the number of its last one.
+    let (mut killed, mut left) = (0, kills);
     let mut clock = interval(LOOK);
     loop {
         clock.tick().await;
         let head = item(stack, job).await;
         // The log of calls forgets the oldest ones.
         count(&stack.local.calls(), &mut counts);
-        let ended = number(&head["counts"]["M"]["succeeded"]);
+        let (rows, worker) = (number(&head["counts"]["M"]["succeeded"]), number(&head["epoch"]));
         if head["ended_at"].is_object() {
-            assert_eq!(killed, kills, "the batch has ended before all of its workers were killed");
+            assert!(
+                left.is_empty() && worker > kills.len(),
+                "the batch has ended before its kills"
+            );
             return counts;
         }
-        if killed < kills && ended >= ROWS * (killed + 1) / (kills + 1) {
+        if let [kill, rest @ ..] = left
+            && worker > killed
+            && rows >= kill.rows
+        {
+            sleep(kill.wait).await;
             stack.local.functions().kill(WORKER).unwrap();
-            killed += 1;
+            (killed, left) = (worker, rest);
         }
         if swept.elapsed() >= SWEEP {
             let start = Bytes::from_static(b"{}");
