@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use assistant::Anthropic;
+use assistant::Provider;
 use assistant::store::Outages;
 use platform::Platform;
 use platform::clock::{Clock, Timestamp};
@@ -60,16 +60,24 @@ impl Circuits {
 
     /// The provider `anthropic` with these circuits and settings, whose first model is `first`. The
     /// server is also its Secrets Manager.
-    pub fn anthropic(&self, api: &MessagesApi, own: &[(&str, &str)]) -> Anthropic {
+    pub fn anthropic(&self, api: &MessagesApi, own: &[(&str, &str)]) -> Box<dyn Provider> {
         let settings = [
+            ("AI_PROVIDER", "anthropic"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", api.url.as_str()),
             ("ANTHROPIC_BASE_URL", &api.url),
             ("ANTHROPIC_KEY_ARN", "arn:key"),
+        ];
+        self.provider(&settings, own)
+    }
+
+    /// The provider with these settings, whose first model is `first`.
+    pub fn provider(&self, of_kind: &[(&str, &str)], own: &[(&str, &str)]) -> Box<dyn Provider> {
+        let models = [
             ("AI_MODEL", "first"),
             ("AI_PRICES", "first=5/25/6.25/0.50,second=1/5/1.25/0.10,third=10/50/12.50/1"),
         ];
-        let settings: Vec<_> = settings.into_iter().chain(own.iter().copied()).collect();
-        Anthropic::new(&self.platform(&settings)).unwrap()
+        let settings = [&models, of_kind, own].concat();
+        assistant::provider(&self.platform(&settings)).unwrap()
     }
 
     /// `None` without an outage. Otherwise whether it is total, so that no model is asked.

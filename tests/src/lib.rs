@@ -12,6 +12,7 @@ pub mod endpoints;
 pub mod errors;
 pub mod fake_tenant;
 pub mod messages_api;
+pub mod model_server;
 pub mod openapi;
 mod secrets;
 mod socket;

@@ -102,13 +102,13 @@ pub async fn bodies() -> Vec<Value> {
     ];
     let system = "You are brief.".to_owned();
     let mut request = Request { system, turns, ..Request::default() };
-    step(&provider, request.clone()).await;
+    step(&*provider, request.clone()).await;
     request.tools = tools();
     request.effort = Some(Effort::Medium);
     request.model = Some("third".to_owned());
     loop {
         request.without_tools = api.asked().len() == 4;
-        let (turn, reason) = step(&provider, request.clone()).await;
+        let (turn, reason) = step(&*provider, request.clone()).await;
         let results = results(&turn, |number| number == 1);
         request.turns.push(turn);
         match reason {
@@ -159,7 +159,7 @@ pub async fn task_bodies() -> [Value; 2] {
         ..Request::default()
     };
     assert!(provider.count_tokens(&request).await.unwrap().is_some());
-    step(&provider, request).await;
+    step(&*provider, request).await;
     assert_eq!(api.refused(), Vec::<String>::new());
     [api.counted(), api.asked()].map(|mut asked| asked.remove(0).body)
 }

@@ -3,23 +3,29 @@
 //!
 //! - [`Provider`]: one streaming call to any model, and the tokens of a request before it is sent;
 //!   [`provider`] chooses by the setting `AI_PROVIDER`
-//! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
+//! - `anthropic`: Claude, by the Messages API; `bedrock`: Claude, by Amazon Bedrock; `claude`: what
+//!   both share
+//! - `openai`: any server that speaks OpenAI's chat completions
+//! - `remote`: what all providers over a network share
 //! - [`pricing`]: the cost of a call, and its worst case; [`tokens_shown`]: the tokens of a request
 //! - [`store`]: which models fail; [`domain`]: the vocabulary of a call
 
 mod anthropic;
+mod bedrock;
+mod claude;
 pub mod domain;
 mod error;
 mod lorem;
+mod openai;
 pub mod pricing;
 mod provider;
+mod remote;
 mod request;
 mod shown;
 pub mod store;
 mod tool;
 
-pub use anthropic::Anthropic;
 pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
 pub use provider::{Event, Events, Provider};
@@ -29,22 +35,32 @@ pub use tool::{Tool, ToolResult, ToolUse};
 
 use platform::config::{Config, invalid};
 use platform::{ConfigError, Platform};
+use pricing::Pricing;
 
 /// The provider that `AI_PROVIDER` names (default `lorem`).
 pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
-    match platform.config.get("AI_PROVIDER") {
-        None | Some("lorem") => Ok(Box::new(Lorem::from_config(&platform.config)?)),
-        Some("anthropic") => Ok(Box::new(Anthropic::new(platform)?)),
-        Some(other) => Err(invalid("AI_PROVIDER", other, "it must be `lorem` or `anthropic`")),
-    }
+    let config = &platform.config;
+    Ok(match config.get("AI_PROVIDER") {
+        None | Some("lorem") => Box::new(Lorem::from_config(config)?),
+        Some("anthropic") => Box::new(anthropic::provider(platform)?),
+        Some("openai") => openai::provider(platform)?,
+        Some("bedrock") => bedrock::provider(platform)?,
+        Some(other) => {
+            let known = "it must be `lorem`, `anthropic`, `openai` or `bedrock`";
+            return Err(invalid("AI_PROVIDER", other, known));
+        }
+    })
 }
 
 /// Checks whether [`provider`] can use its settings. It makes no provider, and needs no key.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     match config.get("AI_PROVIDER") {
-        Some("anthropic") => Anthropic::check(config),
-        _ => Lorem::from_config(config).map(drop),
+        Some("anthropic") => anthropic::check(config)?,
+        Some("openai") => openai::check(config)?,
+        Some("bedrock") => bedrock::check(config)?,
+        _ => return Lorem::from_config(config).map(drop),
     }
+    Pricing::of_settings(config).map(drop)
 }
 
 #[cfg(test)]

@@ -57,18 +57,18 @@ impl Pricing {
     /// The prices of the provider that `AI_PROVIDER` names; `None` if replies cost nothing.
     pub fn from_config(config: &Config) -> Result<Option<Self>, ConfigError> {
         match config.get("AI_PROVIDER") {
-            Some("anthropic") => Self::of_anthropic(config).map(Some),
+            Some("anthropic" | "openai" | "bedrock") => Self::of_settings(config).map(Some),
             // The crate that talks to the providers refuses an unknown name.
             _ => Ok(None),
         }
     }
 
-    /// The prices of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this
+    /// The prices of a provider whose replies cost something. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this
     /// order, for `AI_MAX_TOKENS` at most (default 4096). `AI_PRICES` has `model=input/output/cache
     /// write/cache read` for each of them, with a comma between two, in US dollars for a million
     /// tokens. It may have further models, which an agent can name. Every model needs a price,
     /// because without one it would be free.
-    pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
+    pub fn of_settings(config: &Config) -> Result<Self, ConfigError> {
         let text = config.get(PRICES).unwrap_or_default();
         let wrong = |expected: &str| invalid(PRICES, text, expected);
         let prices: Option<BTreeMap<_, _>> = text.split(',').map(entry).collect();
@@ -230,7 +230,7 @@ mod tests {
     const BOTH: [(&str, &str); 2] = [("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")];
 
     fn pricing(prices: &str) -> Result<Pricing, ConfigError> {
-        Pricing::of_anthropic(
+        Pricing::of_settings(
             &BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect(),
         )
     }
@@ -286,7 +286,7 @@ mod tests {
             (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
         ] {
             let pricing =
-                Pricing::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
+                Pricing::of_settings(&own.iter().copied().chain([prices]).collect()).unwrap();
             assert_eq!(pricing.models().collect::<Vec<_>>(), expected);
         }
     }
@@ -329,7 +329,13 @@ mod tests {
 
     #[test]
     fn what_is_free_has_no_tariff() {
-        for (provider, has) in [("", false), ("lorem", false), ("anthropic", true)] {
+        for (provider, has) in [
+            ("", false),
+            ("lorem", false),
+            ("anthropic", true),
+            ("openai", true),
+            ("bedrock", true),
+        ] {
             let config = BOTH
                 .into_iter()
                 .chain([("AI_PROVIDER", provider), (PRICES, "a=1/1/1/1,b=1/1/1/1")])

@@ -133,7 +133,7 @@ mod tests {
     fn the_worst_case_of_a_request_of_texts_is_that_of_its_texts() {
         let prices = "a=5/25/6.25/0.50,b=1/5/1.25/0.10,c=10/50/12.50/1";
         let settings = [("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b"), ("AI_PRICES", prices)];
-        let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
+        let pricing = Pricing::of_settings(&settings.into_iter().collect()).unwrap();
         let texts = ["How did Alpha do?", "Well.", "And Beta? €"];
         let turns = texts.map(|text| Turn::text(User, text)).to_vec();
         let system = "You are brief.";

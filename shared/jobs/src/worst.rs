@@ -75,7 +75,7 @@ mod tests {
             ("AI_PRICES", "a=5/25/6.25/0.50,b=10/50/12.50/1"),
             ("AI_MAX_TOKENS", "1000"),
         ];
-        let pricing = Pricing::of_anthropic(&settings.into_iter().collect::<Config>()).unwrap();
+        let pricing = Pricing::of_settings(&settings.into_iter().collect::<Config>()).unwrap();
         let mut worst = Worst::default();
         let calls = [(None, 100, None), (Some("b"), 100, Some(10)), (None, 0, Some(5_000))];
         for (model, tokens, max_tokens) in calls {

@@ -30,9 +30,8 @@
 //!   the answer, or of a strict tool, has only what the grammar knows; a document is a PDF in
 //!   base64; a thought comes back unchanged, after the same system prompt, tools and messages.
 
-mod answer;
+mod answers;
 mod bound;
-mod connection;
 mod documents;
 mod events;
 mod grammar;
@@ -42,11 +41,10 @@ mod step;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-pub use answer::Answer;
+pub use crate::model_server::Answer;
+use crate::model_server::{self, ModelServer, Received, secret_of};
 pub use events::{event, reply, reply_of, tool};
 pub use step::{Cut, Step};
 
@@ -54,6 +52,9 @@ use bound::Bound;
 
 /// The first key. [`MessagesApi::change_key`] replaces it.
 pub const KEY: &str = "sk-ant-stand-in-0123456789-0123456789-0123456789-0123456789-0123456789";
+
+/// Bytes of a request that the API takes.
+const LARGEST_REQUEST: usize = 32 * 1024 * 1024;
 
 /// Tokens of a document, if a test does not choose the count.
 const DOCUMENT_TOKENS: usize = 1_500;
@@ -156,7 +157,7 @@ pub struct MessagesApi {
     /// Its URL, without a path.
     pub url: String,
     state: Arc<State>,
-    serving: JoinHandle<()>,
+    server: ModelServer,
 }
 
 struct State {
@@ -168,15 +169,11 @@ struct State {
     /// Why other requests were refused.
     refused: Mutex<Vec<String>>,
     bound: Mutex<Bound>,
-    /// Number of clients that closed a connection before the end of an answer.
-    hung_up: watch::Sender<usize>,
 }
 
 impl MessagesApi {
     /// Starts one on a free port.
     pub async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let key = Mutex::new(KEY.to_owned());
         let count: Script = Arc::new(usual_count);
         let state = Arc::new(State {
@@ -187,16 +184,10 @@ impl MessagesApi {
             counted: watch::Sender::default(),
             refused: Mutex::default(),
             bound: Mutex::default(),
-            hung_up: watch::Sender::default(),
         });
-        let served = Arc::clone(&state);
-        let serving = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(connection::serve(stream, Arc::clone(&served)));
-            }
-        });
-        Self { url, state, serving }
+        let api: Arc<dyn model_server::Api> = state.clone();
+        let server = ModelServer::start(api).await;
+        Self { url: server.url.clone(), state, server }
     }
 
     /// Starts one that gives these answers in turn, and repeats the last one for ever.
@@ -247,12 +238,55 @@ impl MessagesApi {
 
     /// Waits until this many clients have closed a connection before the end of an answer.
     pub async fn hung_up(&self, clients: usize) {
-        self.state.hung_up.subscribe().wait_for(|number| *number >= clients).await.unwrap();
+        self.server.hung_up(clients).await;
     }
 }
 
-impl Drop for MessagesApi {
-    fn drop(&mut self) {
-        self.serving.abort();
+impl model_server::Api for State {
+    fn answer(&self, received: &Received) -> Answer {
+        let key = self.key.lock().unwrap().clone();
+        if let Some(secret) = secret_of(received, &key) {
+            return secret;
+        }
+        let counts = received.line.starts_with("POST /v1/messages/count_tokens HTTP/1.1");
+        if !counts && !received.line.starts_with("POST /v1/messages HTTP/1.1") {
+            return Answer::error(404, "not_found_error");
+        }
+        if received.body.len() > LARGEST_REQUEST {
+            return Answer::error(413, "request_too_large");
+        }
+        let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
+        if received.header("authorization") != format!("Bearer {key}") {
+            return Answer::error(401, "authentication_error");
+        }
+        if received.header("anthropic-version") != "2026-10-21"
+            || received.header("content-type") != "application/json"
+        {
+            return Answer::error(400, "invalid_request_error");
+        }
+        let is_bound = |()| self.bound.lock().unwrap().check(&body);
+        let check = if counts { rules::check_count } else { rules::check };
+        if let Err(why) = check(&body).and_then(is_bound) {
+            self.refused.lock().unwrap().push(why.clone());
+            return Answer::error_saying(400, "invalid_request_error", &why);
+        }
+        if counts {
+            let count = self.count.lock().unwrap().clone();
+            return count(&noted(&self.counted, body));
+        }
+        let asked = noted(&self.asked, body);
+        let answer = (self.script)(&asked);
+        self.bound.lock().unwrap().bind(answer.signs.clone(), &asked.body);
+        answer
     }
+}
+
+/// Notes a valid request.
+fn noted(all: &watch::Sender<Vec<Asked>>, body: Value) -> Asked {
+    let mut asked = Asked { number: 0, body };
+    all.send_modify(|all| {
+        asked.number = all.len();
+        all.push(asked.clone());
+    });
+    asked
 }

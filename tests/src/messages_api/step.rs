@@ -3,7 +3,7 @@
 use platform::ids;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::Answer;
 use super::events::{end, event, start};
 
 /// A reply of the model: its blocks in order, and how it stops. Without another word it stops with
@@ -130,7 +130,7 @@ impl Step {
     /// The answer with these frames. The server binds its thoughts to the request.
     pub fn answer(&self) -> Answer {
         let signs = self.blocks.iter().filter_map(Block::sign).collect();
-        Answer { signs, ..Answer::stream(self.frames()) }
+        Answer::stream(self.frames()).signed(signs)
     }
 
     fn stop_reason(&self) -> &str {

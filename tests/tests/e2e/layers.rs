@@ -86,7 +86,11 @@ const ORDER: &[(&str, &[&str])] = &[
             "provider",
             "store",
             "lorem",
+            "remote",
+            "claude",
             "anthropic",
+            "bedrock",
+            "openai",
         ],
     ),
     (

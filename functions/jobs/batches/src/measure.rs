@@ -124,7 +124,7 @@ mod tests {
     fn a_call_costs_no_more_than_what_is_reserved() {
         let settings =
             [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "100000")];
-        let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
+        let pricing = Pricing::of_settings(&settings.into_iter().collect()).unwrap();
         let today = jiff::civil::date(2026, 1, 31);
         for (operation, rows) in [
             (json!({"type": "explain"}), 1..=1),

@@ -92,7 +92,7 @@ mod tests {
     fn a_message_costs_no_more_than_what_is_reserved() {
         let settings =
             [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
-        let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
+        let pricing = Pricing::of_settings(&settings.into_iter().collect()).unwrap();
         for texts in [["Be brief.", ""], ["Sum it up.", "[1,2]\n"], ["利润", &"x".repeat(60_000)]]
         {
             let (tokens, costs) = estimate(Some(&pricing), None, &texts);

@@ -1,174 +1,182 @@
 //! `anthropic`: Claude, by the Messages API with server-sent events, in the same way as the
 //! provider's own SDK for Python.
 //!
-//! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is
-//!   not asked
-//! - `call`: attempts until one begins to write: retries, the other model, another key; `part`: a
-//!   request without the part that was refused; `failure`: the meaning of a failed attempt
-//! - `attempt`: one request and its stream; `post`: one request until the head of its answer;
-//!   `body`: the request body; `strict`: the schemas of its answer and tools; `event`, `reply`: the
-//!   parsed events of the answer; `estimate`: the usage until the provider has counted it
-//! - `count`: the tokens of a request before it is sent
+//! <https://platform.claude.com/docs/en/api/messages>
 
-mod attempt;
-mod body;
-mod call;
-mod circuit;
-mod count;
-mod estimate;
-mod event;
-mod failure;
-mod key;
-mod part;
-mod post;
-mod reply;
-mod settings;
-mod strict;
-
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, StreamExt as _};
-use platform::clock::Clock;
-use platform::config::{Config, invalid};
+use platform::config::Config;
 use platform::{ConfigError, Platform};
-use reqwest::{Client, Url, redirect};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use sse_stream::Sse;
 
-use crate::domain::{Cost, Usage};
+use crate::claude::{self, Purpose, StreamEvent};
 use crate::error::{Fault, ProviderError};
-use crate::pricing::Pricing;
-use crate::provider::{Events, Provider};
-use crate::request::Request;
-use crate::store::Outages;
-use call::ModelCall;
-use circuit::Circuit;
-use count::count;
-use key::Key;
-use post::Line;
-use settings::Settings;
+use crate::provider::Provider;
+use crate::remote::{
+    self, Failure, Http, Key, Messages, Patience, Remote, Sending, Takes, frames, server_url,
+};
+use crate::request::{Request, Turn};
 
-/// The provider.
-pub struct Anthropic {
-    shared: Arc<Shared>,
-    pricing: Pricing,
+/// The setting with the URL of the server.
+const BASE_URL: &str = "ANTHROPIC_BASE_URL";
+
+/// Its default: the provider itself.
+const PROVIDER: &str = "https://api.anthropic.com";
+
+/// The version of the API that this code uses.
+const VERSION: &str = "2026-10-21";
+
+/// The media type of a stream.
+const EVENTS: &str = "text/event-stream";
+
+/// The provider. Settings: `ANTHROPIC_BASE_URL`, `ANTHROPIC_KEY_ARN` (a secret with the key), and
+/// those of [`Remote`] and [`Patience`].
+pub(crate) fn provider(platform: &Platform) -> Result<impl Provider + use<>, ConfigError> {
+    let patience = Patience::from_config(&platform.config)?;
+    let urls = Urls::from_config(&platform.config)?;
+    let http = Http::new(platform, patience, (BASE_URL, &urls.call), |_, body| {
+        claude::errors::said(body)
+    })?;
+    let key = Key::required(platform, "ANTHROPIC_KEY_ARN")?;
+    Remote::new(platform, Api { http, urls }, key, patience, Takes::ALL)
 }
 
-/// The parts that all calls share.
-struct Shared {
-    client: Client,
-    key: Key,
-    settings: Settings,
-    /// The models of the settings, then the others that have a price; there is at least one.
-    models: Vec<Model>,
-    /// Tokens of one reply at most.
-    max_tokens: u64,
-    clock: Clock,
+/// Checks whether [`provider`] can read its own settings.
+pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
+    Patience::from_config(config)?;
+    Urls::from_config(config).map(drop)
 }
 
-impl Shared {
-    /// What a request to this URL needs.
-    fn line<'a>(&'a self, url: &'a Url) -> Line<'a> {
-        let Self { client, settings, clock, .. } = self;
-        Line { client, url, patience: settings.patience, clock }
+/// The API.
+struct Api {
+    http: Http,
+    urls: Urls,
+}
+
+/// Where the requests go.
+struct Urls {
+    call: Url,
+    count: Url,
+}
+
+impl Urls {
+    fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        let base = config.get(BASE_URL).unwrap_or(PROVIDER);
+        Ok(Self {
+            call: server_url(BASE_URL, base, &["v1", "messages"])?,
+            count: server_url(BASE_URL, base, &["v1", "messages", "count_tokens"])?,
+        })
     }
 }
 
-/// A model that may be asked.
-struct Model {
-    name: String,
-    circuit: Circuit,
-    /// Whether it takes strict tools. It does until it has refused them.
-    takes_strict: AtomicBool,
-}
+impl remote::Api for Api {
+    type Message = Sse;
+    type Reply = claude::Reply;
 
-impl Anthropic {
-    /// Settings: those of `settings.rs`, those of [`Pricing`], `ANTHROPIC_KEY_ARN` (`key.rs`) and
-    /// `OUTAGES_TABLE`.
-    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let settings = Settings::from_config(&platform.config)?;
-        let pricing = Pricing::of_anthropic(&platform.config)?;
-        // Without proxies and redirects: the key goes to the configured URL alone.
-        let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
-        let client = client
-            .connect_timeout(settings.patience.connect)
-            .user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
-        let client = client.build().map_err(|error| {
-            invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string())
-        })?;
-        let outages = Outages::new(platform)?;
-        let model = |name: &str, count| Model {
-            name: name.to_owned(),
-            circuit: Circuit::new(name, count, outages.clone(), platform.clock.clone()),
-            takes_strict: AtomicBool::new(true),
-        };
-        let count = pricing.models().count();
-        let own = pricing.models().map(|name| model(name, count));
-        // A model that only agents name is one more than those of the settings.
-        let of_settings: Vec<_> = pricing.models().collect();
-        let others = pricing.priced().filter(|name| !of_settings.contains(name));
-        let models = own.chain(others.map(|name| model(name, count + 1))).collect();
-        let max_tokens = pricing.max_tokens();
-        let shared = Shared {
-            client,
-            key: Key::new(platform)?,
-            settings,
-            models,
-            max_tokens,
-            clock: platform.clock.clone(),
-        };
-        Ok(Self { shared: Arc::new(shared), pricing })
-    }
-}
+    const COUNTS: bool = true;
 
-impl Anthropic {
-    /// Checks whether [`Self::new`] can read its settings.
-    pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
-        Settings::from_config(config)?;
-        Pricing::of_anthropic(config).map(drop)
+    fn sent(turns: &[Turn]) -> Vec<usize> {
+        claude::sent(turns).collect()
     }
 
-    /// The models that are asked for a request, in order, by their indices in [`Shared::models`].
-    fn asked(&self, request: &Request) -> Vec<usize> {
-        let own = request.model.as_deref();
-        if let Some(model) = own.filter(|model| !self.pricing.is_priced(model)) {
-            tracing::warn!(model, "the model of a request has no price, so it is not asked");
-        }
-        let place = |name: &str| self.shared.models.iter().position(|model| model.name == name);
-        self.pricing.asked(own).filter_map(place).collect()
-    }
-}
-
-/// The error of a request without a model to ask.
-fn unpriced() -> ProviderError {
-    ProviderError::new(Fault::UnknownModel, "the model of the request has no price")
-}
-
-impl Provider for Anthropic {
-    fn model(&self) -> &str {
-        &self.shared.models[0].name
-    }
-
-    fn call(&self, request: Request) -> Events {
-        let models = self.asked(&request);
-        let call = ModelCall::new(Arc::clone(&self.shared), models, request);
-        stream::unfold(call, |mut call| async move { Some((call.next().await?, call)) }).boxed()
-    }
-
-    fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        self.pricing.cost(model, usage)
-    }
-
-    fn count_tokens(
+    fn body(
         &self,
         request: &Request,
-    ) -> BoxFuture<'static, Result<Option<u64>, ProviderError>> {
-        let shared = Arc::clone(&self.shared);
-        let first = self.asked(request).first().copied();
-        let request = request.clone();
-        Box::pin(async move {
-            let model = first.map(|index| &shared.models[index]).ok_or_else(unpriced)?;
-            count(&shared, model, request).await.map(Some)
-        })
+        model: &str,
+        max_tokens: u64,
+        takes: Takes,
+    ) -> Result<Vec<u8>, ProviderError> {
+        claude::body(request, Purpose::Call { model, max_tokens }, takes.strict)
+    }
+
+    async fn send(&self, body: Vec<u8>, sending: Sending<'_>) -> Result<Messages<Sse>, Failure> {
+        let by = sending.by;
+        let response = self.http.post(&self.urls.call, headers(EVENTS, sending), body, by).await?;
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if !kind.unwrap_or_default().to_ascii_lowercase().starts_with(EVENTS) {
+            return Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"));
+        }
+        Ok(frames(response))
+    }
+
+    fn reply(_: &Request, max_tokens: u64) -> claude::Reply {
+        claude::Reply::new(max_tokens)
+    }
+
+    /// <https://platform.claude.com/docs/en/build-with-claude/token-counting>
+    async fn count(
+        &self,
+        request: &Request,
+        takes: Takes,
+        sending: Sending<'_>,
+    ) -> Result<u64, Failure> {
+        let body = claude::body(request, Purpose::Count { model: sending.model }, takes.strict)?;
+        let by = sending.by;
+        let headers = headers("application/json", sending);
+        let response = self.http.post(&self.urls.count, headers, body, by).await?;
+        counted(&self.http.whole_body(response).await?)
+    }
+}
+
+/// The headers of a request whose answer has this media type.
+fn headers(accept: &'static str, sending: Sending<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("anthropic-version", HeaderValue::from_static(VERSION));
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    headers.extend(sending.authorization.map(|key| (AUTHORIZATION, key)));
+    headers
+}
+
+impl claude::Message for Sse {
+    fn event(&self) -> Result<Option<StreamEvent>, Failure> {
+        StreamEvent::read(self.event.as_deref(), self.data.as_deref())
+    }
+}
+
+/// The answer to a request for a count.
+#[derive(Deserialize)]
+struct Counted {
+    input_tokens: u64,
+}
+
+fn counted(body: &[u8]) -> Result<u64, Failure> {
+    let counted = serde_json::from_slice::<Counted>(body);
+    let counted = counted.map_err(|_| Failure::passing(Fault::Broken, "the answer has no count"));
+    Ok(counted?.input_tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_and_counts_go_to_the_same_server() {
+        for (base, expected) in [
+            ("", "https://api.anthropic.com/v1/messages"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1/messages"),
+        ] {
+            let urls = Urls::from_config(&[(BASE_URL, base)].into_iter().collect()).unwrap();
+            assert_eq!(urls.call.as_str(), expected);
+            assert_eq!(urls.count.as_str(), format!("{expected}/count_tokens"));
+        }
+    }
+
+    #[test]
+    fn the_count_is_read_or_the_answer_is_broken() {
+        for (body, expected) in [
+            (r#"{"input_tokens": 2095}"#, Some(2_095)),
+            (r#"{"input_tokens": 0, "new": {}}"#, Some(0)),
+            ("{}", None),
+            (r#"{"input_tokens": -1}"#, None),
+            (r#"{"input_tokens": "7"}"#, None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            let found = counted(body.as_bytes());
+            let fault = found.as_ref().err().map(|failure| failure.error.fault);
+            assert_eq!(fault, expected.is_none().then_some(Fault::Broken), "{body}");
+            assert_eq!(found.ok(), expected, "{body}");
+        }
     }
 }

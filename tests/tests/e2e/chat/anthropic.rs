@@ -1,7 +1,7 @@
 //! The provider `anthropic` against a server that speaks the Messages API, both well and badly.
 
 use assistant::domain::{MessageRole, StopReason, Usage};
-use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn};
+use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use platform::clock::Clock;
@@ -26,7 +26,7 @@ fn brief(status: u16, kind: &str) -> Answer {
 }
 
 /// The provider with these circuits and settings.
-fn provider(api: &MessagesApi, circuits: &Circuits, own: &[(&str, &str)]) -> Anthropic {
+fn provider(api: &MessagesApi, circuits: &Circuits, own: &[(&str, &str)]) -> Box<dyn Provider> {
     circuits.anthropic(api, own)
 }
 
@@ -46,7 +46,7 @@ struct Heard {
     end: Result<StopReason, ProviderError>,
 }
 
-async fn hear(provider: &Anthropic) -> Heard {
+async fn hear(provider: &dyn Provider) -> Heard {
     let mut text = String::new();
     let mut usage = Usage::default();
     let mut models = Vec::new();
@@ -98,7 +98,7 @@ async fn check(cases: Vec<(&str, Vec<Answer>, Expected, usize)>) {
                 &circuits,
                 &[("AI_FIRST_TOKEN_MILLISECONDS", patience), ("AI_IDLE_MILLISECONDS", patience)],
             );
-            let heard = hear(&provider).await;
+            let heard = hear(&*provider).await;
             let found = match &heard.end {
                 Ok(reason) => {
                     assert_eq!(heard.text, whole(), "{name}");
@@ -388,12 +388,12 @@ async fn what_was_used_is_known_while_it_is_used() {
         cache_read_tokens: 7,
         cache_write_tokens: 5,
     };
-    let heard = hear(&provider).await;
+    let heard = hear(&*provider).await;
     assert_eq!((heard.usage, heard.models), (usage(5), vec!["first".to_owned()]));
     // 25 x 5 + 5 x 25 + 7 x 0.5 + 5 x 6.25 dollars for a million.
     assert_eq!(provider.cost("first", &usage(5)).to_string(), "0.00028475");
     // Broken off: 17 bytes are estimated as 12 tokens.
-    assert_eq!(hear(&provider).await.usage, usage(12));
+    assert_eq!(hear(&*provider).await.usage, usage(12));
     let mut events = provider.call(request());
     assert_eq!(events.next().await, Some(Ok(Event::Model("first".into()))));
     let reckoned = (2 * (SYSTEM.len() + "How did Alpha do?".len())).div_ceil(3) as u64;
@@ -411,7 +411,7 @@ async fn what_was_used_is_known_while_it_is_used() {
     );
     // A request that was not accepted costs nothing.
     let failing = MessagesApi::with(vec![brief(500, "api_error")]).await;
-    assert_eq!(hear(&self::provider(&failing, &circuits, &[])).await.usage, Usage::default());
+    assert_eq!(hear(&*self::provider(&failing, &circuits, &[])).await.usage, Usage::default());
 }
 
 #[tokio::test]
@@ -495,7 +495,7 @@ async fn another_model_answers_where_the_first_one_cannot() {
             .await;
         let circuits = Circuits::start().await;
         let provider = provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")]);
-        let heard = hear(&provider).await;
+        let heard = hear(&*provider).await;
         assert_eq!(
             (heard.end, heard.text, heard.models),
             (Ok(StopReason::EndTurn), whole(), vec!["first".to_owned(), "second".to_owned()])
@@ -510,7 +510,7 @@ async fn another_model_answers_where_the_first_one_cannot() {
     ] {
         let api = MessagesApi::with(vec![answer]).await;
         let circuits = Circuits::start().await;
-        let heard = hear(&provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")])).await;
+        let heard = hear(&*provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")])).await;
         assert_eq!(heard.end.unwrap_err().fault, fault);
         assert!(api.asked().iter().all(|asked| asked.body["model"] == "first"));
     }
@@ -525,13 +525,13 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
     let circuits = Circuits::start().await;
     let alone = provider(&api, &circuits, &[]);
     assert_eq!(circuits.outage(Clock::System.now()).await, None);
-    assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::Overloaded);
+    assert_eq!(hear(&*alone).await.end.unwrap_err().fault, Fault::Overloaded);
     // The first call made three attempts. Two more open the circuit.
-    assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::CircuitOpen);
+    assert_eq!(hear(&*alone).await.end.unwrap_err().fault, Fault::CircuitOpen);
     assert_eq!(circuits.outage(Clock::System.now()).await, Some(true));
     // A worker that has not seen a failure itself does not ask either.
     for worker in [&alone, &provider(&api, &circuits, &[])] {
-        assert_eq!(hear(worker).await.end.unwrap_err().fault, Fault::CircuitOpen);
+        assert_eq!(hear(&**worker).await.end.unwrap_err().fault, Fault::CircuitOpen);
     }
     assert_eq!(api.asked().len(), 5);
 
@@ -539,7 +539,7 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
     let provider = provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")]);
     for expected in [3 + 1, 2 + 1, 1] {
         let before = api.asked().len();
-        assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn));
+        assert_eq!(hear(&*provider).await.end, Ok(StopReason::EndTurn));
         assert_eq!(
             api.asked().len() - before,
             expected,
@@ -554,20 +554,20 @@ async fn a_replaced_key_is_read_again_and_a_refused_one_is_reported() {
     let api = MessagesApi::with(vec![good()]).await;
     let circuits = Circuits::start().await;
     let provider = provider(&api, &circuits, &[]);
-    assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn));
+    assert_eq!(hear(&*provider).await.end, Ok(StopReason::EndTurn));
     let replacement = KEY.replace("0123", "9876");
     api.change_key(&replacement);
-    assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn), "the key is read again");
-    assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn), "and kept");
+    assert_eq!(hear(&*provider).await.end, Ok(StopReason::EndTurn), "the key is read again");
+    assert_eq!(hear(&*provider).await.end, Ok(StopReason::EndTurn), "and kept");
 
     // The key is read again at most once a minute.
     api.change_key(KEY);
-    let error = hear(&provider).await.end.unwrap_err();
+    let error = hear(&*provider).await.end.unwrap_err();
     assert_eq!(error.fault, Fault::KeyRefused);
     assert!(!format!("{error:?} {error}").contains("sk-ant"), "{error:?}");
     // Gateways issue short keys. A key that no header can carry counts as none.
     api.change_key("sk-1");
-    assert_eq!(hear(&self::provider(&api, &circuits, &[])).await.end, Ok(StopReason::EndTurn));
+    assert_eq!(hear(&*self::provider(&api, &circuits, &[])).await.end, Ok(StopReason::EndTurn));
     for (key, why) in [
         ("", "no member `api_key`"),
         ("sk-ant 1", "a space"),
@@ -575,7 +575,7 @@ async fn a_replaced_key_is_read_again_and_a_refused_one_is_reported() {
         ("sk-ant-é", "another character"),
     ] {
         api.change_key(key);
-        let error = hear(&self::provider(&api, &circuits, &[])).await.end.unwrap_err();
+        let error = hear(&*self::provider(&api, &circuits, &[])).await.end.unwrap_err();
         assert_eq!(error.fault, Fault::NoKey);
         assert!(
             error.detail.contains(why)

@@ -88,7 +88,7 @@ async fn a_reply_of_many_blocks_is_told_in_its_order() {
         let api = MessagesApi::with(vec![reply.answer().in_pieces_of(7)]).await;
         let circuits = Circuits::start().await;
         let provider = circuits.anthropic(&api, &[]);
-        let told = events(&provider, request()).await;
+        let told = events(&*provider, request()).await;
         let signature = ids::sha256("Bóth at once.");
         let thought =
             json!({"type": "thinking", "thinking": "Bóth at once.", "signature": signature});
@@ -118,7 +118,7 @@ async fn a_use_in_which_a_reply_is_cut_off_is_left_out() {
         let input = json!({"title": "Pay the rent"});
         let step = whole.uses("toolu_2", "add_task", &input).cut(cut);
         let api = MessagesApi::with(vec![step.answer()]).await;
-        let told = events(&circuits.anthropic(&api, &[]), request()).await;
+        let told = events(&*circuits.anthropic(&api, &[]), request()).await;
         let first = ToolUse { id: "toolu_1".into(), name: "list_tasks".into(), input: json!({}) };
         let expected = [
             Ok(Event::Model("first".into())),
@@ -154,7 +154,7 @@ async fn the_model_of_a_request_is_asked_first_and_the_fallback_stays() {
         let turns = vec![Turn::text(MessageRole::User, message)];
         let request = Request { turns, model: model.map(str::to_owned), ..Request::default() };
         let before = api.asked().len();
-        let told = events(&provider, request).await;
+        let told = events(&*provider, request).await;
         assert_eq!(outcome(&told), (models.to_vec(), end), "{fallback} {model:?} {message}");
         let asked: Vec<_> =
             api.asked()[before..].iter().map(|asked| asked.body["model"].clone()).collect();
@@ -172,16 +172,16 @@ async fn thoughts_that_no_longer_stand_after_the_same_are_left_out() {
     let circuits = Circuits::start().await;
     let provider = circuits.anthropic(&api, &[]);
     let mut request = request();
-    let (turn, _) = step(&provider, request.clone()).await;
+    let (turn, _) = step(&*provider, request.clone()).await;
     assert!(matches!(turn.content[0], Content::Thought(_)));
     let answers = results(&turn, |_| false);
     request.turns.extend([turn, answers]);
     // In the same place it is taken.
-    assert_eq!(step(&provider, request.clone()).await.1, StopReason::EndTurn);
+    assert_eq!(step(&*provider, request.clone()).await.1, StopReason::EndTurn);
     assert_eq!(api.refused(), Vec::<String>::new());
     // The user has lost the right to a tool since.
     request.tools.pop();
-    let told = events(&provider, request.clone()).await;
+    let told = events(&*provider, request.clone()).await;
     assert_eq!(outcome(&told), (vec!["first"], Ok(StopReason::EndTurn)));
     assert_eq!(api.refused().len(), 1);
     let asked = api.asked();
@@ -216,7 +216,7 @@ async fn the_effort_and_the_bound_of_a_request_are_sent() {
         let before = api.asked().len();
         let model = Some(model.to_owned());
         let request = Request { model, effort, max_tokens, ..request() };
-        let told = events(&provider, request).await;
+        let told = events(&*provider, request).await;
         assert_eq!(outcome(&told).1, Ok(StopReason::EndTurn));
         let asked = api.asked();
         let found = asked[before..].iter().map(|asked| {
@@ -245,14 +245,14 @@ async fn strict_tools_are_given_up_where_a_model_refuses_them() {
     for (model, requests) in [("first", 2), ("first", 1), ("third", 1)] {
         let before = api.asked().len();
         let request = Request { model: Some(model.to_owned()), ..request() };
-        let told = events(&provider, request).await;
+        let told = events(&*provider, request).await;
         assert_eq!(outcome(&told), (vec![model], Ok(StopReason::EndTurn)));
         assert_eq!(api.asked().len() - before, requests, "{model}");
     }
     // Another refusal is final.
     let api = MessagesApi::with(vec![Answer::error(400, "invalid_request_error")]).await;
     let circuits = Circuits::start().await;
-    let told = events(&circuits.anthropic(&api, &[]), request()).await;
+    let told = events(&*circuits.anthropic(&api, &[]), request()).await;
     assert_eq!(outcome(&told).1, Err(Fault::RequestRefused));
     assert_eq!(api.asked().len(), 1);
 }
@@ -276,11 +276,11 @@ async fn a_reply_that_is_too_long_keeps_its_steps_and_loses_its_thoughts() {
     turns.push(said(MessageRole::User, "c"));
     let mut request = Request { turns, ..request() };
     for _ in 0..2 {
-        let (turn, _) = step(&provider, request.clone()).await;
+        let (turn, _) = step(&*provider, request.clone()).await;
         let answers = results(&turn, |_| false);
         request.turns.extend([turn, answers]);
     }
-    let told = events(&provider, request.clone()).await;
+    let told = events(&*provider, request.clone()).await;
     assert_eq!(outcome(&told).1, Ok(StopReason::EndTurn));
     let shown = told.iter().filter_map(|event| match event {
         Ok(Event::Shown(turns)) => Some(turns.clone()),

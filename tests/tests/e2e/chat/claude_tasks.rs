@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use assistant::domain::{Effort, MessageRole, StopReason};
-use assistant::{Anthropic, Content, Document, Event, Fault, Provider, Request, Turn};
+use assistant::{Content, Document, Event, Fault, Provider, Request, Turn};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tally_tests::Circuits;
@@ -66,7 +66,7 @@ async fn an_answer_has_the_form_that_is_asked_for_or_none_if_the_model_takes_non
         let before = api.asked().len();
         let model = Some(model.to_owned());
         let request = Request { model, effort, output_schema: Some(schema), ..request() };
-        let (turn, reason) = step(&provider, request).await;
+        let (turn, reason) = step(&*provider, request).await;
         assert_eq!(reason, StopReason::EndTurn);
         let [Content::Text(text)] = turn.content.as_slice() else { panic!("{turn:?}") };
         assert_eq!(serde_json::from_str::<Value>(text).unwrap(), answer);
@@ -104,7 +104,7 @@ async fn a_document_stands_before_the_question_and_is_estimated_by_its_pages() {
 }
 
 /// The count of a request, or the fault.
-async fn count(provider: &Anthropic, request: &Request) -> Result<Option<u64>, Fault> {
+async fn count(provider: &dyn Provider, request: &Request) -> Result<Option<u64>, Fault> {
     provider.count_tokens(request).await.map_err(|error| error.fault)
 }
 
@@ -116,10 +116,10 @@ async fn a_request_is_counted_as_it_would_be_sent() {
     let mut request = Request { tools: tools(), effort: Some(Effort::High), ..request() };
     request.turns[0].content.push(document());
     // A document is more than its text.
-    assert!(count(&provider, &request).await.unwrap() > Some(1_500));
+    assert!(count(&*provider, &request).await.unwrap() > Some(1_500));
     api.count_by(|asked| 10_000 * asked.documents().len() as u64 + 7);
-    assert_eq!(count(&provider, &request).await, Ok(Some(10_007)));
-    step(&provider, request.clone()).await;
+    assert_eq!(count(&*provider, &request).await, Ok(Some(10_007)));
+    step(&*provider, request.clone()).await;
     let mut sent = api.asked()[0].body.clone();
     for member in ["max_tokens", "stream"] {
         assert!(sent.as_object_mut().unwrap().remove(member).is_some());
@@ -127,13 +127,13 @@ async fn a_request_is_counted_as_it_would_be_sent() {
     assert_eq!(api.counted()[1].body, sent);
     for (model, asked) in [(None, "first"), (Some("third"), "third")] {
         request.model = model.map(str::to_owned);
-        count(&provider, &request).await.unwrap();
+        count(&*provider, &request).await.unwrap();
         assert_eq!(api.counted().last().unwrap().body["model"], asked);
     }
     // It has no price, so it is never asked.
     let before = api.counted().len();
     request.model = Some("fourth".to_owned());
-    assert_eq!(count(&provider, &request).await, Err(Fault::UnknownModel));
+    assert_eq!(count(&*provider, &request).await, Err(Fault::UnknownModel));
     assert_eq!(api.counted().len(), before);
     assert_eq!((api.asked().len(), api.refused()), (1, Vec::new()));
 }
@@ -168,7 +168,7 @@ async fn a_count_is_tried_again_once_and_without_what_is_refused() {
         api.answer_counts(move |asked| {
             answers[(asked.number - before).min(answers.len() - 1)].clone()
         });
-        assert_eq!(count(&provider, &request()).await, expected);
+        assert_eq!(count(&*provider, &request()).await, expected);
         let counted = api.counted();
         assert_eq!(counted.len() - before, requests, "{expected:?}");
         assert_eq!(counted[before].schema(), Some(&strict()));
@@ -178,7 +178,7 @@ async fn a_count_is_tried_again_once_and_without_what_is_refused() {
     // Nothing arrives, in two attempts.
     api.answer_counts(|_| Answer::silence());
     let provider = circuits.anthropic(&api, &patience);
-    assert_eq!(count(&provider, &request()).await, Err(Fault::TimedOut));
+    assert_eq!(count(&*provider, &request()).await, Err(Fault::TimedOut));
     assert_eq!(api.refused(), Vec::<String>::new());
     // No model was asked, so none counts as failing.
     assert_eq!(api.asked().len(), 0);
@@ -190,9 +190,9 @@ async fn a_count_takes_the_key_that_replaces_a_refused_one() {
     api.count_by(|_| 9);
     let circuits = Circuits::start().await;
     let provider = circuits.anthropic(&api, &[]);
-    assert_eq!(count(&provider, &request()).await, Ok(Some(9)));
+    assert_eq!(count(&*provider, &request()).await, Ok(Some(9)));
     api.change_key(&KEY.replace("stand-in", "replaced"));
-    assert_eq!(count(&provider, &request()).await, Ok(Some(9)));
+    assert_eq!(count(&*provider, &request()).await, Ok(Some(9)));
     assert_eq!(api.counted().len(), 2);
 }
 
@@ -291,6 +291,6 @@ async fn a_client_that_hangs_up_before_a_late_answer_is_noticed() {
     let late = Answer::json(&json!({"a": 1})).after(Duration::from_millis(20));
     let api = MessagesApi::with(vec![late]).await;
     let provider = circuits.anthropic(&api, &[]);
-    let (turn, _) = step(&provider, request()).await;
+    let (turn, _) = step(&*provider, request()).await;
     assert_eq!(turn.content, [Content::Text(json!({"a": 1}).to_string())]);
 }
