@@ -98,6 +98,10 @@ Resources:
     Properties:
       Name: !Join ["/", [tally, !Ref Stage]]
       GenerateSecretString: {SecretStringTemplate: '{"a": 1}', GenerateStringKey: current, PasswordLength: 64, ExcludePunctuation: true}
+  ProdKey:
+    Type: AWS::SecretsManager::Secret
+    Condition: IsProd
+    Properties: {GenerateSecretString: {SecretStringTemplate: "{}", GenerateStringKey: unused}}
   RingRotation:
     Type: AWS::SecretsManager::RotationSchedule
     Properties: {SecretId: !Ref Ring, RotationLambdaARN: !GetAtt Worker.Arn, RotationRules: {AutomaticallyAfterDays: 30}}
@@ -135,8 +139,12 @@ Resources:
           TOPIC: !Ref Topic
           ARCHIVE: !Ref AuditArchive
           ARCHIVE_ARN: !GetAtt AuditArchive.Arn
+          PROD_KEY: !If [IsProd, !Ref ProdKey, !Ref AWS::NoValue]
       Policies:
-        - Statement: [{Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Users.Arn}]
+        - Statement:
+            - {Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Users.Arn}
+            - !If [IsProd, {Effect: Allow, Action: "secretsmanager:GetSecretValue", Resource: !Ref ProdKey}, !Ref AWS::NoValue]
+            - !If [HasPrefix, {Effect: Allow, Action: "bedrock:InvokeModel", Resource: !Split [",", !Ref Prefix]}, !Ref AWS::NoValue]
       Events:
         Login: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /auth/login}}
         Any: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: "/x/{all+}", TimeoutInMillis: 5000}}
@@ -936,8 +944,55 @@ fn rules_hold_or_say_what_is_wrong() {
 }
 
 #[test]
+fn a_secret_with_a_condition_is_there_with_what_refers_to_it() {
+    for (sets, secrets) in
+        [(&[][..], &["Ring"][..]), (&[("Stage", "prod"), ("Prefix", "p")], &["Ring", "ProdKey"])]
+    {
+        let deployment = load(TEMPLATE, sets).unwrap();
+        let ids: Vec<_> =
+            deployment.resources.secrets.iter().map(|secret| secret.id.as_str()).collect();
+        assert_eq!(ids, secrets);
+        let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-local-ProdKey";
+        let key = deployment.functions[0].environment.get("PROD_KEY");
+        assert_eq!(key.map(String::as_str), secrets.contains(&"ProdKey").then_some(arn));
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(PathBuf::from).unwrap()
+}
+
+#[test]
+fn the_projects_own_template_has_the_key_of_one_provider() {
+    for (provider, expected) in [
+        ("lorem", None),
+        ("anthropic", Some("AnthropicKey")),
+        ("openai", Some("OpenaiKey")),
+        ("bedrock", None),
+    ] {
+        let sets = [
+            ("AiProvider", provider),
+            ("AiPrices", "claude-opus-5-5=1/2/3/4"),
+            ("OpenaiBaseUrl", "https://models.example.com/v1"),
+            ("BedrockModelArns", "arn:aws:bedrock:*::foundation-model/claude-opus-5-5"),
+        ];
+        let source = Source {
+            template: root().join("template.yaml"),
+            samconfig: None,
+            config_env: "local".to_owned(),
+            sets: sets.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            url: "http://127.0.0.1:8787".to_owned(),
+        };
+        let secrets = template::load(&source).unwrap().resources.secrets;
+        let ids = secrets.iter().map(|secret| secret.id.as_str());
+        let keys: Vec<_> = ids.filter(|id| ["AnthropicKey", "OpenaiKey"].contains(id)).collect();
+        assert_eq!(keys, Vec::from_iter(expected), "{provider}");
+    }
+}
+
+#[test]
 fn the_projects_own_template_can_be_brought_up_in_every_environment() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(PathBuf::from).unwrap();
+    let root = root();
     let samconfig = std::fs::read_to_string(root.join("samconfig.toml")).unwrap();
     let environments = samconfig
         .lines()

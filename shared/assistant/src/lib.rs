@@ -43,8 +43,8 @@ pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
     Ok(match config.get("AI_PROVIDER") {
         None | Some("lorem") => Box::new(Lorem::from_config(config)?),
         Some("anthropic") => Box::new(anthropic::provider(platform)?),
-        Some("openai") => openai::provider(platform)?,
-        Some("bedrock") => bedrock::provider(platform)?,
+        Some("openai") => Box::new(openai::provider(platform)?),
+        Some("bedrock") => Box::new(bedrock::provider(platform)?),
         Some(other) => {
             let known = "it must be `lorem`, `anthropic`, `openai` or `bedrock`";
             return Err(invalid("AI_PROVIDER", other, known));

@@ -63,11 +63,11 @@ impl Pricing {
         }
     }
 
-    /// The prices of a provider whose replies cost something. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this
-    /// order, for `AI_MAX_TOKENS` at most (default 4096). `AI_PRICES` has `model=input/output/cache
-    /// write/cache read` for each of them, with a comma between two, in US dollars for a million
-    /// tokens. It may have further models, which an agent can name. Every model needs a price,
-    /// because without one it would be free.
+    /// The prices of a provider whose replies cost something. `AI_MODEL` and `AI_FALLBACK_MODEL` are
+    /// asked in this order, for `AI_MAX_TOKENS` at most (default 4096). `AI_PRICES` has
+    /// `model=input/output/cache write/cache read` for each of them, with a comma between two, in US
+    /// dollars for a million tokens. It may have further models, which an agent can name. Every model
+    /// needs a price, because without one it would be free.
     pub fn of_settings(config: &Config) -> Result<Self, ConfigError> {
         let text = config.get(PRICES).unwrap_or_default();
         let wrong = |expected: &str| invalid(PRICES, text, expected);

@@ -19,7 +19,8 @@ pub struct Request {
     /// the same in all steps of a reply: a provider may bind a thought to them.
     pub tools: Vec<Tool>,
     /// Whether the model must answer without a tool. The tools are still described, because the
-    /// turns use them.
+    /// turns use them. A use that the model asks for all the same is left out, and the stop reason
+    /// tells of it.
     pub without_tools: bool,
     /// The model to ask instead of the first one of the settings. It needs a price. The fallback
     /// model stays the same.

@@ -65,6 +65,8 @@ pub enum Service {
     Kms,
     /// S3.
     S3,
+    /// Bedrock, to ask a model.
+    Bedrock,
 }
 
 impl Service {
@@ -79,6 +81,7 @@ impl Service {
             Service::Mail => "AWS_ENDPOINT_URL_SESV2",
             Service::Kms => "AWS_ENDPOINT_URL_KMS",
             Service::S3 => "AWS_ENDPOINT_URL_S3",
+            Service::Bedrock => "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
         }
     }
 }
@@ -98,6 +101,10 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
         // A WebSocket API has its own address, with its stage. A URL for all services does not
         // replace it.
         (None, Service::Connections) => Some(config.require("CONNECTIONS_ENDPOINT")?),
+        // A VPC endpoint, or a stand-in of the tests.
+        (None, Service::Bedrock) => {
+            config.get("BEDROCK_URL").or_else(|| config.get("AWS_ENDPOINT_URL"))
+        }
         (None, _) => config.get("AWS_ENDPOINT_URL"),
     };
     let timeouts = TimeoutConfig::builder()
@@ -164,6 +171,34 @@ mod tests {
                 sdk_config(&config, service).unwrap().endpoint_url(),
                 Some(expected),
                 "{service:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bedrock_has_an_address_of_its_own_if_one_is_set() {
+        let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
+        let own = ("BEDROCK_URL", "https://vpce-1.bedrock-runtime.example.com");
+        let of_sdk = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:1");
+        for (settings, service, expected) in [
+            (vec![], Service::Bedrock, None),
+            (vec![all], Service::Bedrock, Some(all.1)),
+            (vec![all, own], Service::Bedrock, Some(own.1)),
+            (vec![all, own, of_sdk], Service::Bedrock, Some(of_sdk.1)),
+            (vec![all, ("BEDROCK_URL", "")], Service::Bedrock, Some(all.1)),
+            (vec![all, own, of_sdk], Service::DynamoDb, Some(all.1)),
+            (vec![own], Service::Kms, None),
+        ] {
+            let basic = [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "id"),
+                ("AWS_SECRET_ACCESS_KEY", "key"),
+            ];
+            let config: Config = basic.into_iter().chain(settings.clone()).collect();
+            assert_eq!(
+                sdk_config(&config, service).unwrap().endpoint_url(),
+                expected,
+                "{service:?} {settings:?}"
             );
         }
     }

@@ -32,7 +32,7 @@ pub struct AgentChange {
     pub tools: ToolNames,
     /// The model to ask. It needs a price in this deployment. Without a name, the model of the
     /// deployment is asked.
-    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,95}$")]
     pub model: Option<ModelName>,
     /// Calls of the model for one reply, at most.
     #[schema(value_type = Option<u8>, minimum = 1, maximum = 8, default = 8)]

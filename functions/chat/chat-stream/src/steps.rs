@@ -175,9 +175,12 @@ fn end_after(
     has_calls: bool,
 ) -> Option<StopReason> {
     match reason {
+        // The provider leaves out the calls that the model asks for in the last step.
+        StopReason::ToolUse | StopReason::PauseTurn if number >= terms.max_steps => {
+            Some(StopReason::MaxSteps)
+        }
         StopReason::ToolUse if !has_calls => Some(reason),
-        StopReason::ToolUse | StopReason::PauseTurn if number < terms.max_steps => None,
-        StopReason::ToolUse | StopReason::PauseTurn => Some(StopReason::MaxSteps),
+        StopReason::ToolUse | StopReason::PauseTurn => None,
         _ => Some(reason),
     }
 }
@@ -208,6 +211,7 @@ mod tests {
             (1, MaxTokens, true, Some(MaxTokens)),
             (1, Refusal, true, Some(Refusal)),
             (1, ToolUse, false, Some(ToolUse)),
+            (3, ToolUse, false, Some(MaxSteps)),
         ] {
             assert_eq!(end_after(&terms, number, reason, has_calls), end, "{number} {reason:?}");
         }

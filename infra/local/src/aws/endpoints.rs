@@ -23,6 +23,15 @@ use super::secrets::Secrets;
 /// Largest request of any service: DynamoDB's.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
+/// The answer to a call of Bedrock. The reason also goes into the log of the local stack, because a
+/// function logs no message of a provider.
+fn no_models() -> Answer {
+    const REASON: &str = "the local stack has no models: set the parameter BedrockUrl to the URL \
+                          of a server that speaks Bedrock's API";
+    tracing::warn!("{REASON}");
+    error(StatusCode::NOT_FOUND, "UnknownOperationException", REASON)
+}
+
 /// All services behind the listener.
 pub(super) struct Endpoints {
     pub(super) guard: Guard,
@@ -94,6 +103,7 @@ impl Endpoints {
             ["", "@connections", id] => {
                 self.connections.answer(&request.method, None, id, body, &self.calls).await
             }
+            ["", "model", _, _] => no_models(),
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",

@@ -363,6 +363,25 @@ async fn a_body_that_is_no_json_object_is_refused_by_each_service() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_here_says_what_is() {
+    let stack = Stack::start(State::Memory).await;
+    let profile = "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A000000000000%3Ainference-profile%2Feu.m\
+                   /invoke-with-response-stream";
+    for (path, expected) in [
+        ("/", "the local stack serves DynamoDB, "),
+        ("/model/anthropic.claude/invoke-with-response-stream", "set the parameter BedrockUrl"),
+        (profile, "set the parameter BedrockUrl"),
+    ] {
+        let answer = stack.request(Method::POST, path).body("{}").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.headers()["x-amzn-errortype"], "UnknownOperationException", "{path}");
+        let said: Value = answer.json().await.unwrap();
+        let said = said["message"].as_str().unwrap();
+        assert!(said.contains(expected), "{path}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn functions_are_invoked_by_name_or_arn_and_their_errors_are_marked() {
     let stack = Stack::start(State::Memory).await;
     let invoke = |function: &str, body: &'static str| {

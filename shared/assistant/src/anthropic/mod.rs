@@ -6,7 +6,7 @@
 use platform::config::Config;
 use platform::{ConfigError, Platform};
 use reqwest::Url;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use sse_stream::Sse;
 
@@ -14,7 +14,8 @@ use crate::claude::{self, Purpose, StreamEvent};
 use crate::error::{Fault, ProviderError};
 use crate::provider::Provider;
 use crate::remote::{
-    self, Failure, Http, Key, Messages, Patience, Remote, Sending, Takes, frames, server_url,
+    self, EVENTS, Failure, Http, Key, Messages, Patience, Remote, Sending, Takes, frames,
+    has_frames, server_url,
 };
 use crate::request::{Request, Turn};
 
@@ -26,9 +27,6 @@ const PROVIDER: &str = "https://api.anthropic.com";
 
 /// The version of the API that this code uses.
 const VERSION: &str = "2026-10-21";
-
-/// The media type of a stream.
-const EVENTS: &str = "text/event-stream";
 
 /// The provider. Settings: `ANTHROPIC_BASE_URL`, `ANTHROPIC_KEY_ARN` (a secret with the key), and
 /// those of [`Remote`] and [`Patience`].
@@ -87,21 +85,20 @@ impl remote::Api for Api {
         max_tokens: u64,
         takes: Takes,
     ) -> Result<Vec<u8>, ProviderError> {
-        claude::body(request, Purpose::Call { model, max_tokens }, takes.strict)
+        claude::body(request, Purpose::Call { model, max_tokens }, takes)
     }
 
     async fn send(&self, body: Vec<u8>, sending: Sending<'_>) -> Result<Messages<Sse>, Failure> {
         let by = sending.by;
         let response = self.http.post(&self.urls.call, headers(EVENTS, sending), body, by).await?;
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if !kind.unwrap_or_default().to_ascii_lowercase().starts_with(EVENTS) {
-            return Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"));
+        if has_frames(&response) {
+            return Ok(frames(response));
         }
-        Ok(frames(response))
+        Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"))
     }
 
-    fn reply(_: &Request, max_tokens: u64) -> claude::Reply {
-        claude::Reply::new(max_tokens)
+    fn reply(request: &Request, max_tokens: u64) -> claude::Reply {
+        claude::Reply::new(request, max_tokens)
     }
 
     /// <https://platform.claude.com/docs/en/build-with-claude/token-counting>
@@ -111,7 +108,7 @@ impl remote::Api for Api {
         takes: Takes,
         sending: Sending<'_>,
     ) -> Result<u64, Failure> {
-        let body = claude::body(request, Purpose::Count { model: sending.model }, takes.strict)?;
+        let body = claude::body(request, Purpose::Count { model: sending.model }, takes)?;
         let by = sending.by;
         let headers = headers("application/json", sending);
         let response = self.http.post(&self.urls.count, headers, body, by).await?;

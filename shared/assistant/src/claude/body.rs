@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::strict::{Schemas, strict_schemas};
 use crate::domain::{Effort, MessageRole};
 use crate::error::{Fault, ProviderError};
+use crate::remote::Takes;
 use crate::request::{Content, Document, Request, Turn};
 use crate::tool::Tool;
 
@@ -16,6 +17,9 @@ const BEDROCK_VERSION: &str = "bedrock-2023-05-31";
 
 /// Characters of a document's title that the API takes at most.
 const LONGEST_TITLE: usize = 500;
+
+/// Characters of the name of a tool that the API takes at most.
+const LONGEST_NAME: usize = 64;
 
 /// What a body is for.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +32,12 @@ pub(crate) enum Purpose<'a> {
     BedrockCall { max_tokens: u64 },
 }
 
-/// A body. Its tools are strict where they can be, unless the model takes none. Its answer has the
-/// form of the request's schema, if that can be strict.
+/// A body for a model that takes this much. Its tools are strict where they can be. Its answer has
+/// the form of the request's schema, if that can be strict.
 pub(crate) fn body(
     request: &Request,
     purpose: Purpose<'_>,
-    takes_strict: bool,
+    takes: Takes,
 ) -> Result<Vec<u8>, ProviderError> {
     let mut messages = messages(&request.turns);
     if messages.is_empty() {
@@ -47,7 +51,7 @@ pub(crate) fn body(
         .filter(|text| !text.trim().is_empty())
         .map(|text| [Block::Text { text, cache_control: Some(CacheControl::Ephemeral) }]);
     let has_tools = !request.tools.is_empty();
-    let strict_tools: &[Tool] = if takes_strict { request.tools.as_slice() } else { &[] };
+    let strict_tools: &[Tool] = if takes.strict { request.tools.as_slice() } else { &[] };
     let Schemas { output, tools } = strict_schemas(request.output_schema.as_ref(), strict_tools);
     let (model, max_tokens, bedrock) = match purpose {
         Purpose::Call { model, max_tokens } => (Some(model), Some(max_tokens), false),
@@ -66,7 +70,8 @@ pub(crate) fn body(
         system,
         messages,
         tools: offered(&request.tools, tools),
-        tool_choice: (has_tools && request.without_tools).then_some(ToolChoice::None),
+        tool_choice: (has_tools && request.without_tools && takes.tool_choice)
+            .then_some(ToolChoice::None),
         cache_control: (caches_messages && !bedrock).then_some(CacheControl::Ephemeral),
         output_config: OutputConfig::of(request.effort, output),
     };
@@ -162,7 +167,7 @@ enum Block<'a> {
     },
     ToolUse {
         id: Cow<'a, str>,
-        name: &'a str,
+        name: Cow<'a, str>,
         input: Cow<'a, Value>,
     },
     ToolResult {
@@ -251,7 +256,8 @@ fn block(content: &Content) -> Option<Block<'_>> {
             title: title(document),
         },
         Content::ToolUse(used) => {
-            Block::ToolUse { id: id(&used.id), name: &used.name, input: input(&used.input) }
+            let (id, name) = (id(&used.id), name(&used.name));
+            Block::ToolUse { id, name, input: input(&used.input) }
         }
         Content::ToolResult(result) => Block::ToolResult {
             tool_use_id: id(&result.tool_use_id),
@@ -277,6 +283,12 @@ fn id(id: &str) -> Cow<'_, str> {
         return Cow::Borrowed(id);
     }
     id.chars().map(|c| if is_taken(c) { c } else { '_' }).collect::<String>().into()
+}
+
+/// The name of a tool as the API takes it. A model of another provider may have made one up.
+fn name(name: &str) -> Cow<'_, str> {
+    let end = name.char_indices().nth(LONGEST_NAME).map_or(name.len(), |(end, _)| end);
+    id(&name[..end])
 }
 
 /// Marks the last block of the messages for the cache, if it can have a mark.
@@ -314,7 +326,7 @@ mod tests {
     }
 
     fn sent(request: &Request) -> Option<Value> {
-        body(request, CALL, true).ok().map(|body| serde_json::from_slice(&body).unwrap())
+        body(request, CALL, Takes::ALL).ok().map(|body| serde_json::from_slice(&body).unwrap())
     }
 
     #[test]
@@ -426,7 +438,8 @@ mod tests {
                 let expected = Some(config).filter(|config| *config != json!({}));
                 // A model without strict tools may know the form of an answer.
                 for takes_strict in [true, false] {
-                    let body = super::body(&request, CALL, takes_strict).unwrap();
+                    let takes = Takes { strict: takes_strict, ..Takes::ALL };
+                    let body = super::body(&request, CALL, takes).unwrap();
                     let body: Value = serde_json::from_slice(&body).unwrap();
                     assert_eq!(body.get("output_config"), expected.as_ref());
                 }
@@ -478,8 +491,9 @@ mod tests {
         request.effort = Some(Effort::Low);
         request.output_schema = Some(json!({"type": "object"}));
         for takes_strict in [true, false] {
-            let body = super::body(&request, CALL, takes_strict).unwrap();
-            let count = super::body(&request, COUNT, takes_strict).unwrap();
+            let takes = Takes { strict: takes_strict, ..Takes::ALL };
+            let body = super::body(&request, CALL, takes).unwrap();
+            let count = super::body(&request, COUNT, takes).unwrap();
             let mut body: Value = serde_json::from_slice(&body).unwrap();
             let members = body.as_object_mut().unwrap();
             assert_eq!(members.remove("max_tokens"), Some(json!(7)));
@@ -487,7 +501,7 @@ mod tests {
             assert_eq!(serde_json::from_slice::<Value>(&count).unwrap(), body);
         }
         request.turns.clear();
-        assert!(super::body(&request, COUNT, true).is_err());
+        assert!(super::body(&request, COUNT, Takes::ALL).is_err());
     }
 
     fn tool(name: &str, input_schema: Value) -> Tool {
@@ -524,9 +538,13 @@ mod tests {
         let body = sent(&request).unwrap();
         assert_eq!((&body["tools"], &body["tool_choice"]), (&expected, &json!({"type": "none"})));
         assert_eq!(body.get("cache_control"), None);
+        let takes = Takes { tool_choice: false, ..Takes::ALL };
+        let body = super::body(&request, CALL, takes).unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["tools"], body.get("tool_choice")), (&expected, None));
 
         // A model that takes no strict tools.
-        let body = super::body(&request, CALL, false).unwrap();
+        let body = super::body(&request, CALL, Takes { strict: false, ..Takes::ALL }).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
         let expected = json!([offered("profits", &strict, None), offered("other", &loose, None)]);
         assert_eq!(body["tools"], expected);
@@ -611,7 +629,7 @@ mod tests {
         let mut request = request(vec![Turn::text(User, "Hi")], vec![tool]);
         let purpose = Purpose::BedrockCall { max_tokens: 7 };
         let sent = |request: &Request| -> Value {
-            serde_json::from_slice(&body(request, purpose, true).unwrap()).unwrap()
+            serde_json::from_slice(&body(request, purpose, Takes::ALL).unwrap()).unwrap()
         };
         let mark = json!({"type": "ephemeral"});
         let found = sent(&request);
@@ -638,22 +656,33 @@ mod tests {
 
     #[test]
     fn what_another_provider_wrote_is_taken() {
-        let used = ToolUse { id: "functions.t:0".into(), name: "t".into(), input: json!({}) };
+        let used = |name: String| {
+            Content::ToolUse(ToolUse { id: "functions.t:0".into(), name, input: json!({}) })
+        };
         let result = ToolResult {
             tool_use_id: "functions.t:0".into(),
             content: "1".into(),
             is_error: false,
         };
         let foreign = Content::Thought(json!({"type": "openai", "reasoning": "Hm."}));
-        let turns = vec![
-            Turn::text(User, "Hi"),
-            Turn { role: Assistant, content: vec![foreign, Content::ToolUse(used)] },
-            Turn { role: User, content: vec![Content::ToolResult(result)] },
-        ];
-        let found = sent(&request(turns, Vec::new())).unwrap();
-        let expected =
-            json!([{"type": "tool_use", "id": "functions_t_0", "name": "t", "input": {}}]);
-        assert_eq!(found["messages"][1]["content"], expected);
-        assert_eq!(found["messages"][2]["content"][0]["tool_use_id"], "functions_t_0");
+        let long = "€".repeat(LONGEST_NAME + 1);
+        for (name, expected) in [
+            ("list_tasks", "list_tasks"),
+            // A model made it up.
+            ("functions.list tasks", "functions_list_tasks"),
+            (&long, &"_".repeat(LONGEST_NAME)),
+        ] {
+            let turns = vec![
+                Turn::text(User, "Hi"),
+                Turn { role: Assistant, content: vec![foreign.clone(), used(name.into())] },
+                Turn { role: User, content: vec![Content::ToolResult(result.clone())] },
+            ];
+            let found = sent(&request(turns, Vec::new())).unwrap();
+            let expected = json!({
+                "type": "tool_use", "id": "functions_t_0", "name": expected, "input": {},
+            });
+            assert_eq!(found["messages"][1]["content"], json!([expected]));
+            assert_eq!(found["messages"][2]["content"][0]["tool_use_id"], "functions_t_0");
+        }
     }
 }

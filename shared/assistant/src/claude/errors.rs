@@ -26,7 +26,11 @@ const FORMAT: &[&str] = &["output_config.format", "output_format", "structured o
 
 /// Phrases, in lower case, in the message for a request whose configuration of the output the
 /// provider refuses as a whole.
-const CONFIG: &[&str] = &["output_config: extra"];
+const CONFIG: &[&str] = &["output_config: extra", "[output_config]"];
+
+/// Phrases, in lower case, in the message for a request without tools. Claude at Bedrock may know
+/// no such wish: <https://github.com/boto/botocore/issues/3458>
+const TOOL_CHOICE: &[&str] = &["tool_choice"];
 
 /// Phrases, in lower case, in the message for a request with a strict schema that the provider
 /// refuses. The model takes none, or their grammar is too large.
@@ -84,6 +88,7 @@ pub(crate) fn refusal(message: &str) -> (Fault, Option<Part>) {
         (FORMAT, Part::Format),
         (THOUGHTS, Part::Thoughts),
         (EFFORT, Part::Effort),
+        (TOOL_CHOICE, Part::ToolChoice),
         (SCHEMAS, Part::Schemas),
     ];
     let part = parts.into_iter().find(|(phrases, _)| says(phrases)).map(|(_, part)| part);
@@ -267,6 +272,12 @@ mod tests {
                 format,
             ),
             ("invalid_request_error", "output_config: Extra inputs are not permitted", config),
+            (
+                "invalid_request_error",
+                "tool_choice: Input tag 'none' found using 'type' does not match any of the \
+                 expected tags: 'auto', 'any', 'tool'",
+                Some(Part::ToolChoice),
+            ),
             ("invalid_request_error", "This model does not support structured outputs.", format),
             ("invalid_request_error", "messages: at least one message is required", None),
             ("invalid_request_error", "prompt is too long: 9 tools. > 8", None),

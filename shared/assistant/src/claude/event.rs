@@ -80,6 +80,9 @@ pub(crate) struct MessageEnd {
     pub stop_reason: Option<String>,
 }
 
+/// The largest count that is credible.
+const LARGEST: u64 = 1_000_000_000;
+
 /// Tokens so far, in total. A missing count has not changed.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "they are the API's")]
@@ -118,17 +121,32 @@ impl StreamEvent {
 }
 
 impl Counted {
-    /// Takes over the counts that are present.
-    pub fn count_in(&self, usage: &mut Usage) {
+    /// Whether it has counted any input. A gateway that does not know it says zero.
+    pub fn has_input(&self) -> bool {
+        let counts =
+            [self.input_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens];
+        counts.into_iter().filter_map(credible).any(|count| count > 0)
+    }
+
+    /// Takes over the counts of the input that are present.
+    pub fn count_input(&self, usage: &mut Usage) {
         for (counted, tokens) in [
             (self.input_tokens, &mut usage.input_tokens),
-            (self.output_tokens, &mut usage.output_tokens),
             (self.cache_creation_input_tokens, &mut usage.cache_write_tokens),
             (self.cache_read_input_tokens, &mut usage.cache_read_tokens),
         ] {
-            *tokens = counted.unwrap_or(*tokens);
+            *tokens = credible(counted).unwrap_or(*tokens);
         }
     }
+
+    /// The count of the output, if it is present.
+    pub fn output(&self) -> Option<u64> {
+        credible(self.output_tokens)
+    }
+}
+
+fn credible(count: Option<u64>) -> Option<u64> {
+    count.filter(|count| *count <= LARGEST)
 }
 
 /// A stop reason by its word. An unknown one counts as a normal end.

@@ -13,3 +13,4 @@ mod strict;
 pub(crate) use body::{Purpose, body, sent};
 pub(crate) use event::StreamEvent;
 pub(crate) use reply::{Message, Reply};
+pub(crate) use strict::grammar;

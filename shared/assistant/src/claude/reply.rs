@@ -4,22 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::event::{Block, Delta, StreamEvent, stop_reason};
+use super::event::{Block, Counted, Delta, StreamEvent, stop_reason};
 use crate::domain::{StopReason, Usage};
 use crate::error::Fault;
 use crate::provider::Event;
 use crate::remote::{self, Estimate, Failure};
+use crate::request::Request;
 use crate::tool::ToolUse;
 
 /// A reply while it is written.
+#[expect(clippy::struct_excessive_bools, reason = "they say how far it has come")]
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// Tokens that it may have at most.
     max_tokens: u64,
+    /// Whether the model may use a tool. Not every model knows the wish that it must not.
+    takes_uses: bool,
     is_started: bool,
     has_begun: bool,
     is_over: bool,
     usage: Usage,
+    /// Whether the input is counted. Until then it is estimated.
+    is_input_counted: bool,
     /// Estimate of the model's output, thoughts included.
     written: Estimate,
     stop: Option<StopReason>,
@@ -57,14 +63,17 @@ impl Part {
 }
 
 impl Reply {
-    /// An empty reply.
-    pub fn new(max_tokens: u64) -> Self {
+    /// The empty reply to a request. It may have so many tokens at most.
+    pub fn new(request: &Request, max_tokens: u64) -> Self {
+        let input_tokens = Estimate::of(request).tokens();
         Self {
             max_tokens,
+            takes_uses: !request.without_tools,
             is_started: false,
             has_begun: false,
             is_over: false,
-            usage: Usage::default(),
+            usage: Usage { input_tokens, ..Usage::default() },
+            is_input_counted: false,
             written: Estimate::default(),
             stop: None,
             open: BTreeMap::new(),
@@ -82,7 +91,7 @@ impl Reply {
         Ok(match event {
             StreamEvent::MessageStart { message } => {
                 self.is_started = true;
-                message.usage.count_in(&mut self.usage);
+                self.count(&message.usage);
                 vec![Event::Usage(self.usage)]
             }
             StreamEvent::ContentBlockStart { index, content_block } => {
@@ -95,7 +104,7 @@ impl Reply {
                 let reason = delta.stop_reason.as_deref().map(stop_reason);
                 let whole = reason.map(|reason| self.settle(reason)).transpose()?.flatten();
                 self.stop = reason.or(self.stop);
-                usage.count_in(&mut self.usage);
+                self.count(&usage);
                 whole.into_iter().chain([Event::Usage(self.usage)]).collect()
             }
             StreamEvent::MessageStop => {
@@ -107,10 +116,28 @@ impl Reply {
         })
     }
 
+    /// Takes over the counts. A zero is none where there must be more.
+    fn count(&mut self, counted: &Counted) {
+        if counted.has_input() {
+            if !self.is_input_counted {
+                self.usage.input_tokens = 0;
+            }
+            self.is_input_counted = true;
+            counted.count_input(&mut self.usage);
+        }
+        let has_written = self.written.tokens() > 0;
+        let output = counted.output().filter(|output| *output > 0 || !has_written);
+        self.usage.output_tokens = output.unwrap_or(self.usage.output_tokens);
+    }
+
     fn begin(&mut self, index: u64, block: Block) -> Vec<Event> {
         let part = match block {
             Block::Text { text } => return self.text(text),
             Block::Unknown => return Vec::new(),
+            Block::ToolUse { .. } if !self.takes_uses => {
+                tracing::warn!("the model used a tool that it may not use; the use is left out");
+                return self.wrote("");
+            }
             Block::ToolUse { id, name } => Part::ToolUse { id, name, json: String::new() },
             Block::Thinking(members) => Part::thought("thinking", members),
             Block::RedactedThinking(members) => Part::thought("redacted_thinking", members),
@@ -261,11 +288,17 @@ fn broken(why: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MessageRole;
+    use crate::request::Turn;
     use serde_json::json;
 
     /// The events that these stand for, and whether the last one was an error.
     fn told(events: &[Value]) -> (Vec<Event>, bool) {
-        let mut reply = Reply::new(4_096);
+        let mut reply = Reply::new(&Request::default(), 4_096);
+        told_by(&mut reply, events)
+    }
+
+    fn told_by(reply: &mut Reply, events: &[Value]) -> (Vec<Event>, bool) {
         let mut told = Vec::new();
         for event in events {
             let taken = StreamEvent::read(event["type"].as_str(), Some(&event.to_string()));
@@ -320,6 +353,59 @@ mod tests {
             Event::Stop(StopReason::MaxTokens),
         ];
         assert_eq!((told.as_slice(), failed), (&expected[..], false));
+    }
+
+    #[test]
+    fn a_count_that_says_nothing_leaves_the_estimate() {
+        let text = || delta(&json!({"type": "text_delta", "text": "Four words of it."}));
+        let huge = 1_000_000_001_u64;
+        let none = json!({});
+        let zeros = json!({"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": 0});
+        // The request has 31 bytes, which are estimated as 21 tokens, and the text has 12.
+        for (name, first, last, expected) in [
+            (
+                "Anthropic",
+                json!({"input_tokens": 9, "output_tokens": 1}),
+                json!({"output_tokens": 7}),
+                used(9, 7, 0, 0),
+            ),
+            ("nothing", none.clone(), none.clone(), used(21, 12, 0, 0)),
+            ("a gateway that counts nothing", zeros.clone(), zeros.clone(), used(21, 12, 0, 0)),
+            (
+                "a gateway that counts at the end",
+                zeros.clone(),
+                json!({"input_tokens": 9, "output_tokens": 7, "cache_read_input_tokens": 3}),
+                used(9, 7, 3, 0),
+            ),
+            (
+                "a gateway that forgets the input",
+                json!({"input_tokens": 9, "cache_read_input_tokens": 3}),
+                zeros,
+                used(9, 12, 3, 0),
+            ),
+            (
+                "all of it from the cache",
+                json!({"cache_read_input_tokens": 9}),
+                none.clone(),
+                used(0, 12, 9, 0),
+            ),
+            (
+                "no credible counts",
+                json!({"input_tokens": huge, "output_tokens": huge}),
+                none,
+                used(21, 12, 0, 0),
+            ),
+        ] {
+            let turns = vec![Turn::text(MessageRole::User, "x".repeat(31))];
+            let mut reply = Reply::new(&Request { turns, ..Request::default() }, 4_096);
+            let head = json!({"type": "message_start", "message": {"usage": first}});
+            let end = json!({
+                "type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": last,
+            });
+            let (told, failed) = told_by(&mut reply, &[head, text(), end]);
+            assert_eq!((told.last(), failed), (Some(&expected), false), "{name}");
+        }
     }
 
     fn begin(index: u64, block: &Value) -> Value {
@@ -385,6 +471,24 @@ mod tests {
         assert_eq!(all[all.len() - 2..], [used(10, 2, 3, 0), expected[2].clone()]);
         // Only the next part, or the end, shows that a use is whole.
         assert_eq!(parts(&whole[..8]), (expected[..1].to_vec(), false));
+    }
+
+    #[test]
+    fn a_use_that_the_model_may_not_make_is_left_out() {
+        let text = part(0, &json!({"type": "text_delta", "text": "So."}));
+        let stopped = json!({"type": "message_stop"});
+        // Whole, and without its end.
+        for uses in [vec![tool(1, "a"), json_part(1, "{}"), stop(1)], vec![tool(1, "a")]] {
+            let request = Request { without_tools: true, ..Request::default() };
+            let mut reply = Reply::new(&request, 4_096);
+            let last = vec![end("tool_use"), stopped.clone()];
+            let events = [vec![start(), text.clone()], uses, last].concat();
+            let (told, failed) = told_by(&mut reply, &events);
+            let is_part = |event: &Event| !matches!(event, Event::Usage(_));
+            let parts: Vec<_> = told.into_iter().filter(is_part).collect();
+            let expected = [Event::Text("So.".into()), Event::Stop(StopReason::ToolUse)];
+            assert_eq!((parts.as_slice(), failed), (&expected[..], false), "{events:?}");
+        }
     }
 
     #[test]

@@ -91,7 +91,13 @@ pub(super) fn strict_schemas(output: Option<&Value>, tools: &[Tool]) -> Schemas 
     Schemas { output: output.map(|(schema, _)| schema), tools }
 }
 
-/// A schema as the grammar takes it; `None` if it means more than the grammar can say.
+/// A schema as the grammar takes it, without regard to the limits of a request; `None` if it means
+/// more than the grammar can say.
+pub(crate) fn grammar(schema: &Value) -> Option<Value> {
+    strict_schema(schema).map(|(schema, _)| schema)
+}
+
+/// The same, with its size.
 fn strict_schema(schema: &Value) -> Option<(Value, Size)> {
     let mut size = Size::default();
     let schema = converted(schema, &mut size)?;

@@ -4,9 +4,9 @@ use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a name, at most.
-const LONGEST: usize = 64;
+const LONGEST: usize = 96;
 
-/// The name of a model, as the settings have it: 1 to 64 of `[A-Za-z0-9._:@/-]`, of which the first
+/// The name of a model, as the settings have it: 1 to 96 of `[A-Za-z0-9._:@/-]`, of which the first
 /// is a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -32,7 +32,7 @@ impl FromField for ModelName {
         if begins && text.len() <= LONGEST && text.bytes().all(is_of_name) {
             return Ok(Self(text.to_owned()));
         }
-        Err("must be the name of a model: 1 to 64 of A-Z, a-z, 0-9 and ._:@/-".into())
+        Err("must be the name of a model: 1 to 96 of A-Z, a-z, 0-9 and ._:@/-".into())
     }
 }
 
@@ -46,8 +46,8 @@ mod tests {
         for (sent, expected) in [
             (json!("claude-opus-5-5"), true),
             (json!("eu.provider/model:1@2"), true),
-            (json!("x".repeat(64)), true),
-            (json!("x".repeat(65)), false),
+            (json!("x".repeat(96)), true),
+            (json!("x".repeat(97)), false),
             (json!("-model"), false),
             (json!("a model"), false),
             (json!(""), false),

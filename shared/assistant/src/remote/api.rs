@@ -20,6 +20,10 @@ pub(crate) trait Api: Send + Sync + 'static {
     /// Whether the API counts the tokens of a request before a call.
     const COUNTS: bool = false;
 
+    /// Whether a model may think without any sign of it. If no answer comes in time then, the
+    /// attempt has to be paid for.
+    const THINKS_IN_SILENCE: bool = false;
+
     /// The turns that are sent, by their indices. An API may take no blank turn, and no first turn
     /// of the assistant.
     fn sent(turns: &[Turn]) -> Vec<usize>;

@@ -18,7 +18,7 @@ use crate::error::{Fault, ProviderError};
 use crate::provider::Event;
 use crate::request::Request;
 
-/// Retries with one model, as in the provider's own SDK.
+/// Retries with one model, as in the SDKs of Anthropic and OpenAI.
 const RETRIES: u32 = 2;
 
 /// A call.
@@ -33,7 +33,7 @@ pub(super) struct ModelCall<A: Api> {
     model: usize,
     /// Whether the model has been announced.
     is_announced: bool,
-    /// What the model of the latest attempt took, as far as it was known.
+    /// What the model takes, as far as it is known from other calls and from this one.
     taken: Takes,
     /// Attempts with this model that have failed.
     retries: u32,
@@ -103,6 +103,7 @@ impl<A: Api> ModelCall<A> {
         }
         if let Some(body) = self.prepared.take() {
             self.attempt = Some(self.begin(body).await?);
+            self.model().learn(self.taken);
             return Ok(());
         }
         let Some(attempt) = &mut self.attempt else {
@@ -121,7 +122,7 @@ impl<A: Api> ModelCall<A> {
     async fn prepare(&mut self) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         let model = &shared.models[self.models[self.model]];
-        self.taken = model.takes();
+        self.taken = self.taken.and(model.takes());
         let body = shared
             .api
             .body(&self.request, &model.name, self.max_tokens(), self.taken)
@@ -217,7 +218,7 @@ impl<A: Api> ModelCall<A> {
         self.ready.push_back(Event::Usage(Usage::default()));
         let is_changed = match failure.refused {
             _ if error.fault == Fault::ContextTooLong => self.request.shorten(),
-            Some(part) => part.leave_out(&mut self.request, self.taken, model),
+            Some(part) => part.leave_out(&mut self.request, &mut self.taken),
             None => false,
         };
         if is_changed {
@@ -233,9 +234,182 @@ impl<A: Api> ModelCall<A> {
         if failure.is_of_the_model() && self.model + 1 < self.models.len() {
             self.model += 1;
             self.retries = 0;
+            self.taken = Takes::ALL;
             self.is_announced = false;
             return Ok(());
         }
         Err(failure.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Effort, MessageRole, StopReason};
+    use crate::provider::Provider as _;
+    use crate::remote::{Key, Messages, Part, Patience, Remote, Reply};
+    use crate::request::{Content, Turn};
+    use crate::tool::Tool;
+    use futures_util::StreamExt as _;
+    use futures_util::stream;
+    use platform::Platform;
+    use platform::clock::Clock;
+    use serde_json::json;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Refuses each request in the words of the next part, until the script is over.
+    struct Stub {
+        refuses: Vec<Part>,
+        asked: AtomicUsize,
+        /// What the bodies were written for.
+        taken: Arc<Mutex<Vec<Takes>>>,
+    }
+
+    /// A reply that is over with its first message.
+    #[derive(Default)]
+    struct Over(bool);
+
+    impl Api for Stub {
+        type Message = ();
+        type Reply = Over;
+
+        fn sent(turns: &[Turn]) -> Vec<usize> {
+            (0..turns.len()).collect()
+        }
+
+        fn body(
+            &self,
+            _: &Request,
+            _: &str,
+            _: u64,
+            takes: Takes,
+        ) -> Result<Vec<u8>, ProviderError> {
+            self.taken.lock().unwrap().push(takes);
+            Ok(Vec::new())
+        }
+
+        async fn send(&self, _: Vec<u8>, _: Sending<'_>) -> Result<Messages<()>, Failure> {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            match self.refuses.get(asked) {
+                Some(&part) => {
+                    let mut failure = Failure::lasting(Fault::RequestRefused, "400");
+                    failure.refused = Some(part);
+                    Err(failure)
+                }
+                None => Ok(stream::iter([Ok(())]).boxed()),
+            }
+        }
+
+        fn reply(_: &Request, _: u64) -> Over {
+            Over::default()
+        }
+    }
+
+    impl Reply<()> for Over {
+        fn take(&mut self, (): ()) -> Result<Vec<Event>, Failure> {
+            self.0 = true;
+            Ok(vec![Event::Stop(StopReason::EndTurn)])
+        }
+
+        fn cut(&mut self, failure: Failure) -> Result<Vec<Event>, Failure> {
+            Err(failure)
+        }
+
+        fn has_begun(&self) -> bool {
+            self.0
+        }
+
+        fn is_paid(&self) -> bool {
+            self.0
+        }
+
+        fn has_stopped(&self) -> bool {
+            self.0
+        }
+
+        fn is_over(&self) -> bool {
+            self.0
+        }
+    }
+
+    /// A provider, whose circuits no store keeps, and what its bodies were written for.
+    fn provider(refuses: Vec<Part>) -> (Remote<Stub>, Arc<Mutex<Vec<Takes>>>) {
+        let settings = [
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+            ("OUTAGES_TABLE", "t"),
+            ("AI_MODEL", "m"),
+            ("AI_PRICES", "m=1/1/1/1"),
+        ];
+        let platform = Platform::new(settings.into_iter().collect(), Clock::System);
+        let patience = Patience::from_config(&platform.config).unwrap();
+        let taken = Arc::<Mutex<_>>::default();
+        let api = Stub { refuses, asked: AtomicUsize::default(), taken: Arc::clone(&taken) };
+        let remote = Remote::new(&platform, api, Key::None, patience, Takes::ALL).unwrap();
+        (remote, taken)
+    }
+
+    /// A request that has all parts.
+    fn request() -> Request {
+        let thought = Content::Thought(json!({"type": "thinking"}));
+        let input_schema = json!({"type": "object"});
+        Request {
+            turns: vec![
+                Turn::text(MessageRole::User, "Hi"),
+                Turn { role: MessageRole::Assistant, content: vec![thought] },
+            ],
+            tools: vec![Tool { name: "t".into(), description: String::new(), input_schema }],
+            effort: Some(Effort::Low),
+            output_schema: Some(json!({"type": "object"})),
+            without_tools: true,
+            ..Request::default()
+        }
+    }
+
+    /// Whether a call has a reply.
+    async fn succeeds(remote: &Remote<Stub>) -> bool {
+        let events: Vec<_> = remote.call(request()).collect().await;
+        matches!(events.last(), Some(Ok(Event::Stop(_))))
+    }
+
+    #[tokio::test]
+    async fn what_a_model_does_not_take_is_remembered_once_it_has_taken_the_rest() {
+        let usage = Takes { usage: false, ..Takes::ALL };
+        let both = Takes { usual_limit: false, ..usage };
+        let strict = Takes { strict: false, ..Takes::ALL };
+        for (refuses, expected, succeeded) in [
+            (vec![], Takes::ALL, true),
+            (vec![Part::Usage], usage, true),
+            (vec![Part::Usage, Part::Limit], both, true),
+            // The schema of the answer goes with the first refusal.
+            (vec![Part::Schemas, Part::Schemas], strict, true),
+            (vec![Part::Effort, Part::Thoughts], Takes::ALL, true),
+            // The words were of something else, because the rest is refused too.
+            (vec![Part::Usage, Part::Usage], Takes::ALL, false),
+            (vec![Part::Limit, Part::Usage, Part::Limit], Takes::ALL, false),
+        ] {
+            let (remote, taken) = provider(refuses.clone());
+            assert_eq!(succeeds(&remote).await, succeeded, "{refuses:?}");
+            assert_eq!(taken.lock().unwrap().len(), refuses.len() + usize::from(succeeded));
+            assert!(succeeds(&remote).await, "{refuses:?}");
+            assert_eq!(taken.lock().unwrap().last(), Some(&expected), "{refuses:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_something_else_each_time_is_not_asked_for_ever() {
+        use Part::{
+            Config, Effort, Format, Limit, Schemas, Thoughts, ToolChoice, Unreasoned, Usage,
+        };
+        let all = [Thoughts, Effort, Format, Schemas, Limit, Usage, Unreasoned, ToolChoice];
+        // The parts that are refused in turn, and the attempts until one is refused again.
+        for (parts, attempts) in [(&all[..], 9), (&[Limit, Usage], 3), (&[Config], 2)] {
+            let (remote, taken) = provider(parts.iter().copied().cycle().take(1_000).collect());
+            assert!(!succeeds(&remote).await, "{parts:?}");
+            assert_eq!(taken.lock().unwrap().len(), attempts, "{parts:?}");
+        }
     }
 }

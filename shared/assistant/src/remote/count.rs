@@ -21,12 +21,15 @@ pub(super) async fn count<A: Api>(
     let mut authorization = shared.key.authorization().await?;
     let mut is_replaced = false;
     let mut retries = 0;
+    let mut takes = model.takes();
     loop {
-        let takes = model.takes();
         let by = Instant::now() + shared.patience.first_token;
         let sending = Sending { model: &model.name, authorization: authorization.clone(), by };
         let failure = match shared.api.count(&request, takes, sending).await {
-            Ok(tokens) => return Ok(tokens),
+            Ok(tokens) => {
+                model.learn(takes);
+                return Ok(tokens);
+            }
             Err(failure) => failure,
         };
         let error = &failure.error;
@@ -39,7 +42,7 @@ pub(super) async fn count<A: Api>(
             }
         }
         let is_changed =
-            failure.refused.is_some_and(|part| part.leave_out(&mut request, takes, model));
+            failure.refused.is_some_and(|part| part.leave_out(&mut request, &mut takes));
         if is_changed {
             continue;
         }

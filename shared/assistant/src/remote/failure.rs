@@ -13,7 +13,7 @@ use super::part::Part;
 use crate::error::{Fault, ProviderError};
 
 /// The wait before the first retry. It doubles with each retry. This wait, the longest one and the
-/// jitter are those of the provider's own SDK.
+/// jitter are those of the SDKs of Anthropic and OpenAI.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// The longest wait. If the provider asks for a longer one, there is no retry, because an earlier
@@ -21,15 +21,14 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// The headers with the provider's id of a request.
-const REQUEST_IDS: [&str; 2] = ["request-id", "x-request-id"];
+const REQUEST_IDS: [&str; 3] = ["request-id", "x-request-id", "x-amzn-requestid"];
 
 /// An attempt that has failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The error that is returned if this was the last attempt.
     pub error: ProviderError,
-    /// Whether the provider had counted its input. Then another attempt would be paid for once
-    /// more.
+    /// Whether the attempt has to be paid for. Then another one would be paid for once more.
     pub is_paid: bool,
     /// The part of the request without which the provider may take it.
     pub refused: Option<Part>,
@@ -44,7 +43,7 @@ enum Retry {
     After(Option<Duration>),
 }
 
-/// What a provider says of a failure.
+/// What a provider says about a failure.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     /// The kind of failure, if the provider names one that is known.
@@ -84,9 +83,10 @@ impl Failure {
         let is_passing = match header(headers, "x-should-retry") {
             Some("true") => true,
             Some("false") => false,
-            // A quota that is used up has the status of a rate limit.
-            _ if fault == Fault::KeyRefused => false,
-            _ => matches!(status.as_u16(), 408 | 409 | 429 | 500..),
+            // Servers refuse these for good with the status of a rate limit, or of a failure.
+            _ if is_final(fault) => false,
+            // Bedrock answers 424 if the model behind it has failed.
+            _ => matches!(status.as_u16(), 408 | 409 | 424 | 429 | 500..),
         };
         let wanted = wanted(headers, now);
         let retry = if is_passing { Retry::After(wanted) } else { Retry::Never };
@@ -129,6 +129,12 @@ impl From<ProviderError> for Failure {
     }
 }
 
+/// Whether the same request would fail again, with any status: a quota is used up, the request is
+/// too long, or its content is refused.
+fn is_final(fault: Fault) -> bool {
+    matches!(fault, Fault::KeyRefused | Fault::ContextTooLong | Fault::ContentRefused)
+}
+
 fn fault_of_status(status: StatusCode) -> Fault {
     match status.as_u16() {
         401..=403 => Fault::KeyRefused,
@@ -137,7 +143,7 @@ fn fault_of_status(status: StatusCode) -> Fault {
         408 | 504 => Fault::TimedOut,
         429 => Fault::RateLimited,
         529 => Fault::Overloaded,
-        409 | 500.. => Fault::Failing,
+        409 | 424 | 500.. => Fault::Failing,
         400..=499 => Fault::RequestRefused,
         // This is a redirect above all: the key goes where the configuration says and nowhere else.
         _ => Fault::Broken,
@@ -228,14 +234,21 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_refused_is_never_tried_again() {
-        let said = Said { fault: Some(Fault::KeyRefused), ..Said::default() };
-        let failure = Failure::of_status(
-            StatusCode::TOO_MANY_REQUESTS,
-            &HeaderMap::new(),
-            said,
-            Timestamp::UNIX_EPOCH,
-        );
-        assert_eq!(failure.pause(0), None);
+    fn what_is_refused_for_good_is_never_tried_again() {
+        for (fault, is_passing) in [
+            (Fault::KeyRefused, false),
+            (Fault::ContextTooLong, false),
+            (Fault::ContentRefused, false),
+            (Fault::RateLimited, true),
+        ] {
+            let said = Said { fault: Some(fault), ..Said::default() };
+            let failure = Failure::of_status(
+                StatusCode::TOO_MANY_REQUESTS,
+                &HeaderMap::new(),
+                said,
+                Timestamp::UNIX_EPOCH,
+            );
+            assert_eq!(failure.pause(0).is_some(), is_passing, "{fault:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
 use sse_stream::{Sse, SseByteStream};
 
 use super::api::Messages;
@@ -13,7 +14,7 @@ use super::failure::Failure;
 use crate::error::Fault;
 
 /// Bytes that one event of a stream has at most. A normal event has a few words of text.
-const LARGEST_EVENT: usize = 1024 * 1024;
+pub(crate) const LARGEST_EVENT: usize = 1024 * 1024;
 
 /// The reason why no more bytes arrive.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,15 @@ enum BodyError {
     Transport(reqwest::Error),
     #[error("the stream has an event of more than {LARGEST_EVENT} bytes")]
     TooLarge,
+}
+
+/// The media type of server-sent events.
+pub(crate) const EVENTS: &str = "text/event-stream";
+
+/// Whether an answer has server-sent events.
+pub(crate) fn has_frames(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(EVENTS))
 }
 
 /// The frames of an answer.

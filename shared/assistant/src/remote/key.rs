@@ -14,7 +14,7 @@ const MEMBER: &str = "api_key";
 
 /// The place of the key.
 pub(crate) enum Key {
-    /// There is none: the provider knows who asks without it.
+    /// There is none: the function's role tells the provider who asks.
     None,
     /// A secret of Secrets Manager.
     Secret {
@@ -41,10 +41,15 @@ impl Key {
         Ok(Self::Secret { arn, secrets: platform.secrets()?, may_be_empty })
     }
 
-    /// The header `Authorization`, from a secret at most five minutes old; `None` without a key.
+    /// The header `Authorization`, from a secret at most five minutes old; `None` without a key. A
+    /// secret that lacks a key is read again, at most once a minute: an operator puts the key there
+    /// after the deployment.
     pub async fn authorization(&self) -> Result<Option<HeaderValue>, ProviderError> {
         let Self::Secret { arn, secrets, .. } = self else { return Ok(None) };
-        self.header(arn, secrets.get(arn).await.as_deref())
+        match self.header(arn, secrets.get(arn).await.as_deref()) {
+            Err(_) => self.header(arn, secrets.reread(arn).await.as_deref()),
+            found => found,
+        }
     }
 
     /// The header from the secret as it is now, for a caller whose key has been refused; `None` if

@@ -41,7 +41,7 @@ use circuit::Circuit;
 pub(crate) use api::{Api, Messages, Reply, Sending};
 pub(crate) use estimate::Estimate;
 pub(crate) use failure::{Failure, Said};
-pub(crate) use frames::frames;
+pub(crate) use frames::{EVENTS, LARGEST_EVENT, frames, has_frames};
 pub(crate) use http::{Http, silent};
 pub(crate) use key::Key;
 pub(crate) use part::{Part, Takes};
@@ -78,9 +78,11 @@ impl Model {
         *self.takes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known of the model.
-    fn learn(&self, change: impl FnOnce(&mut Takes)) {
-        change(&mut self.takes.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Remembers that the model has taken a request that was written for this. A refusal alone
+    /// teaches nothing: its words may quote the conversation, and name a part that is innocent.
+    fn learn(&self, taken: Takes) {
+        let mut known = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.and(taken);
     }
 }
 

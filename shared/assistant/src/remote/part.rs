@@ -1,6 +1,7 @@
 //! Leaves out the part of a request that the provider has refused, so that it may take the rest.
 
-use super::Model;
+use std::mem::take;
+
 use crate::request::Request;
 
 /// A part of a request that can be left out, or written in another way.
@@ -19,30 +20,52 @@ pub(crate) enum Part {
     Schemas,
     /// The name of the bound of the reply's tokens, of which an API has two.
     Limit,
-    /// The wish to be told the usage of a stream.
+    /// The wish for the usage of a stream.
     Usage,
+    /// Messages of the model without its reasoning. They get an empty one.
+    Unreasoned,
+    /// The wish for an answer without a tool. The reply drops uses that come all the same.
+    ToolChoice,
 }
 
-/// What a model takes. It takes all of it until it has refused it.
+/// What a model takes. A model counts as taking a part until it has refused it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a refusal of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Takes {
     /// Strict schemas of tools.
     pub strict: bool,
     /// The name of the bound that its API usually takes.
     pub usual_limit: bool,
-    /// The wish to be told the usage of a stream.
+    /// The wish for the usage of a stream.
     pub usage: bool,
+    /// Messages of the model without its reasoning.
+    pub unreasoned: bool,
+    /// The wish for an answer without a tool.
+    pub tool_choice: bool,
 }
 
 impl Takes {
     /// All of it.
-    pub const ALL: Self = Self { strict: true, usual_limit: true, usage: true };
+    pub const ALL: Self =
+        Self { strict: true, usual_limit: true, usage: true, unreasoned: true, tool_choice: true };
+
+    /// What both take.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            strict: self.strict && other.strict,
+            usual_limit: self.usual_limit && other.usual_limit,
+            usage: self.usage && other.usage,
+            unreasoned: self.unreasoned && other.unreasoned,
+            tool_choice: self.tool_choice && other.tool_choice,
+        }
+    }
 }
 
 impl Part {
-    /// Leaves this part out of a request, which was written for a model that takes `taken`. The
-    /// model remembers what it never takes. Returns whether anything has changed.
-    pub(super) fn leave_out(self, request: &mut Request, taken: Takes, model: &Model) -> bool {
+    /// Leaves this part out of a request, which is written for a model that takes `taken`. Returns
+    /// whether anything has changed. No part can be left out twice, so a call makes few attempts,
+    /// whatever a server refuses.
+    pub(super) fn leave_out(self, request: &mut Request, taken: &mut Takes) -> bool {
         match self {
             Self::Thoughts => request.forget_thoughts(),
             Self::Effort => request.effort.take().is_some(),
@@ -53,21 +76,11 @@ impl Part {
             }
             // The caller validates the answer anyway, so its schema goes first.
             Self::Schemas if request.output_schema.take().is_some() => true,
-            Self::Schemas => {
-                let had_any = taken.strict && !request.tools.is_empty();
-                if had_any {
-                    model.learn(|takes| takes.strict = false);
-                }
-                had_any
-            }
-            Self::Limit => {
-                model.learn(|takes| takes.usual_limit = false);
-                taken.usual_limit
-            }
-            Self::Usage => {
-                model.learn(|takes| takes.usage = false);
-                taken.usage
-            }
+            Self::Schemas => !request.tools.is_empty() && take(&mut taken.strict),
+            Self::Limit => take(&mut taken.usual_limit),
+            Self::Usage => take(&mut taken.usage),
+            Self::Unreasoned => take(&mut taken.unreasoned),
+            Self::ToolChoice => request.without_tools && take(&mut taken.tool_choice),
         }
     }
 }
@@ -77,10 +90,7 @@ mod tests {
     use super::*;
     use crate::domain::{Effort, MessageRole};
     use crate::request::{Content, Turn};
-    use crate::store::Outages;
     use crate::tool::Tool;
-    use platform::Platform;
-    use platform::clock::Clock;
     use serde_json::json;
 
     fn whole() -> Request {
@@ -92,21 +102,9 @@ mod tests {
             tools: vec![Tool { name: "t".into(), description: String::new(), input_schema }],
             effort: Some(Effort::Low),
             output_schema: Some(json!({"type": "object"})),
+            without_tools: true,
             ..Request::default()
         }
-    }
-
-    fn model() -> Model {
-        let settings = [
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "a"),
-            ("AWS_SECRET_ACCESS_KEY", "s"),
-            ("OUTAGES_TABLE", "t"),
-        ];
-        let platform = Platform::new(settings.into_iter().collect(), Clock::System);
-        let outages = Outages::new(&platform).unwrap();
-        let circuit = super::super::Circuit::new("m", 1, outages, Clock::System);
-        Model { name: "m".into(), circuit, takes: Takes::ALL.into() }
     }
 
     #[test]
@@ -128,44 +126,46 @@ mod tests {
                 }),
             ),
         ] {
-            let model = model();
-            let mut request = whole();
-            assert!(part.leave_out(&mut request, Takes::ALL, &model), "{part:?}");
+            let (mut request, mut taken) = (whole(), Takes::ALL);
+            assert!(part.leave_out(&mut request, &mut taken), "{part:?}");
             assert_eq!(request, expected, "{part:?}");
-            assert!(!part.leave_out(&mut request, Takes::ALL, &model), "{part:?}");
-            assert_eq!(model.takes(), Takes::ALL, "{part:?}");
+            assert!(!part.leave_out(&mut request, &mut taken), "{part:?}");
+            assert_eq!(taken, Takes::ALL, "{part:?}");
         }
     }
 
     #[test]
     fn the_schema_of_the_answer_goes_before_the_strictness_of_tools() {
-        let model = model();
         let not_strict = Takes { strict: false, ..Takes::ALL };
-        let mut request = whole();
-        assert!(Part::Schemas.leave_out(&mut request, Takes::ALL, &model));
-        assert_eq!(request.output_schema, None);
-        assert_eq!(model.takes(), Takes::ALL);
-        // The request had no strict tools.
-        assert!(!Part::Schemas.leave_out(&mut request, not_strict, &model));
-        assert_eq!(model.takes(), Takes::ALL);
-        assert!(Part::Schemas.leave_out(&mut request, Takes::ALL, &model));
-        assert_eq!(model.takes(), not_strict);
+        let (mut request, mut taken) = (whole(), Takes::ALL);
+        assert!(Part::Schemas.leave_out(&mut request, &mut taken));
+        assert_eq!((&request.output_schema, taken), (&None, Takes::ALL));
+        assert!(Part::Schemas.leave_out(&mut request, &mut taken));
+        assert_eq!(taken, not_strict);
+        // The request has no strict tools any more.
+        assert!(!Part::Schemas.leave_out(&mut request, &mut taken));
         request.tools.clear();
-        assert!(!Part::Schemas.leave_out(&mut request, Takes::ALL, &model));
+        let mut all = Takes::ALL;
+        assert!(!Part::Schemas.leave_out(&mut request, &mut all));
     }
 
     #[test]
-    fn a_model_remembers_what_it_never_takes() {
+    fn what_a_model_does_not_take_is_written_in_another_way_once() {
         for (part, expected) in [
             (Part::Limit, Takes { usual_limit: false, ..Takes::ALL }),
             (Part::Usage, Takes { usage: false, ..Takes::ALL }),
+            (Part::Unreasoned, Takes { unreasoned: false, ..Takes::ALL }),
+            (Part::ToolChoice, Takes { tool_choice: false, ..Takes::ALL }),
         ] {
-            let model = model();
-            let mut request = whole();
-            assert!(part.leave_out(&mut request, Takes::ALL, &model), "{part:?}");
-            assert_eq!((model.takes(), &request), (expected, &whole()), "{part:?}");
-            // A second refusal is final, whatever the reason.
-            assert!(!part.leave_out(&mut request, expected, &model), "{part:?}");
+            let (mut request, mut taken) = (whole(), Takes::ALL);
+            assert!(part.leave_out(&mut request, &mut taken), "{part:?}");
+            assert_eq!((taken, &request), (expected, &whole()), "{part:?}");
+            // A second refusal is final.
+            assert!(!part.leave_out(&mut request, &mut taken), "{part:?}");
+            assert_eq!((Takes::ALL.and(taken), taken.and(Takes::ALL)), (expected, expected));
         }
+        let mut request = Request { without_tools: false, ..whole() };
+        let mut all = Takes::ALL;
+        assert!(!Part::ToolChoice.leave_out(&mut request, &mut all));
     }
 }

@@ -60,7 +60,7 @@ pub struct Content {
     pub variables: Vec<Variable>,
     /// The model to ask. Without it, the model of the deployment is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$")]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,95}$")]
     pub model: Option<ModelName>,
     /// Tokens of the answer, at most, if that is less than the deployment allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -138,6 +138,8 @@ fn provider(model: &str) -> &'static str {
     match model {
         "lorem" => PRODUCT,
         name if name.starts_with("claude") => "Anthropic",
+        // Both forms are names of Bedrock alone.
+        name if name.starts_with("arn:") || name.contains("anthropic.claude") => "Amazon Bedrock",
         _ => "unknown",
     }
 }

@@ -125,7 +125,13 @@ fn an_operation_of_ai_has_its_model_and_tokens() {
     let request: Value = ai_operation(&detailed("chat.requested", &json!({}))).collect();
     let context = json!({"service": service(), "ai_role_id": 1, "ai_role": "User"});
     assert_eq!(request, json!({"message_context": context}));
-    for (model, expected) in [("lorem", "Tally"), ("claude-x", "Anthropic"), ("gpt", "unknown")] {
+    for (model, expected) in [
+        ("lorem", "Tally"),
+        ("claude-x", "Anthropic"),
+        ("eu.anthropic.claude-x-v1:0", "Amazon Bedrock"),
+        ("arn:aws:bedrock:us-east-1:000000000000:inference-profile/x", "Amazon Bedrock"),
+        ("gpt", "unknown"),
+    ] {
         assert_eq!(provider(model), expected);
     }
 }
