@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from emulator import BUCKET, emulator
+from providers import providers_are_apart
 from stack import ROOT, stack
 from template import translate
 from tour import Admin, not_ready, replies_are_the_same, take_tour
@@ -57,6 +58,7 @@ def tour_of_a_deployment():
             # That all of this was allowed says something only where the emulator would refuse it.
             aws.take_policies(resources["ReadyFunctionRole"])
             not_ready(http)
+            providers_are_apart(aws)
         except BaseException:
             print(*aws.warnings(), sep="\n", file=sys.stderr)
             print(aws.log.read_text()[-5000:], file=sys.stderr)

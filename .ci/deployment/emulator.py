@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from contextlib import contextmanager
+from itertools import product
 
 import boto3
 from botocore.config import Config
@@ -51,7 +52,11 @@ class Emulator:
             Parameters=entries(parameters),
         )
         self.wait(cloudformation, "CREATE")
-        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        return self.resources()
+
+    def resources(self):
+        """The physical ids of the stack's resources."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for page in pages for resource in page["StackResourceSummaries"]}
 
     def route(self, api, functions):
@@ -88,6 +93,25 @@ class Emulator:
         )
         self.wait(cloudformation, "UPDATE")
 
+    def refusal(self, parameters):
+        """Why the stack refuses other values of parameters."""
+        try:
+            self.update(parameters)
+        except ClientError as error:
+            return str(error)
+        sys.exit(f"the stack takes {parameters}")
+
+    def variables(self, function):
+        """The environment of a function."""
+        return self.client("lambda").get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+
+    def rights(self, role):
+        """What a function's role allows: each action with each resource."""
+        iam = self.client("iam")
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            for statement in iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]:
+                yield from product(items(statement["Action"]), items(statement["Resource"]))
+
     def take_policies(self, role):
         """Takes its policies from a function's role."""
         iam = self.client("iam")
@@ -110,6 +134,11 @@ class Emulator:
             events = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
             lines += [event["message"].strip() for event in events if '"ERROR"' in event["message"] or '"WARN"' in event["message"]]
         return lines
+
+
+def items(value):
+    """The items of a list in a policy, which may be one text."""
+    return [value] if isinstance(value, str) else value
 
 
 def entries(parameters):

@@ -59,8 +59,9 @@ def translate(path, code, websocket_endpoint):
             properties["CodeUri"] = code(resource["Metadata"]["BuildProperties"]["Binary"])
             for policy in properties.get("Policies", []):
                 for statement in policy["Statement"]:
-                    # The emulator does not know the encryption context of a call to KMS.
-                    if any(action.startswith("kms:") for action in statement["Action"]):
+                    # The emulator does not know the encryption context of a call to KMS. A statement with a condition of the template has no
+                    # action of its own.
+                    if any(action.startswith("kms:") for action in statement.get("Action", [])):
                         statement.pop("Condition", None)
             variables = properties.get("Environment", {}).get("Variables", {})
             if "CONNECTIONS_ENDPOINT" in variables:

@@ -1,5 +1,5 @@
 //! Quotas of AWS that the template nears as it grows: the resources of a stack, and the environment
-//! of a function. Nothing else would notice before a deployment is refused.
+//! and policies of a function. Nothing else would notice before a deployment is refused.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,14 @@ const RESOURCES: usize = 480;
 /// another place. So does `sso`, by the lengths of the settings of single sign-on: if it needs a
 /// further variable, shorten one of them.
 const ENVIRONMENT: usize = 4_064;
+/// IAM takes 10,240 characters of inline policies for a role. `chat-stream` comes close with
+/// `bedrock` and the most ARNs that `BedrockModelArns` takes.
+const POLICIES: usize = 10_000;
+
+const FUNCTION: &str = "AWS::Serverless::Function";
+
+/// The providers of the assistant. A function has the settings and rights of one.
+const PROVIDERS: [&str; 4] = ["lorem", "anthropic", "openai", "bedrock"];
 
 /// Properties by which SAM makes more resources than [`made_of`] counts.
 const UNCOUNTED: [&str; 3] = ["AutoPublishAlias", "Domain", "FunctionUrlConfig"];
@@ -79,6 +87,8 @@ const PARTITION: &str = "aws-us-gov";
 const REGION: &str = "us-isof-south-1";
 const URL_SUFFIX: &str = "amazonaws.com.cn";
 const ACCOUNT: &str = "000000000000";
+/// Characters that S3 takes for a bucket's name.
+const BUCKET: usize = 63;
 /// The id of an API.
 const API: &str = "0123456789";
 /// CloudFormation bounds no list. The default of the template has a tenth of this.
@@ -93,28 +103,86 @@ fn arn(service: &str, rest: &str) -> String {
     format!("arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{rest}")
 }
 
-/// The template, and of each variable the longest value that it can have. Values are taken to be
-/// ASCII.
+/// The call of an intrinsic function: its name and its argument.
+fn call(value: &Value) -> Option<(&str, &Value)> {
+    let mut entries = value.as_object()?.iter();
+    let (name, argument) = entries.next()?;
+    let is_call = entries.next().is_none() && (name == "Ref" || name.starts_with("Fn::"));
+    is_call.then_some((name.as_str(), argument))
+}
+
+/// Whether a condition of the template holds with this provider of the assistant.
+fn holds(condition: &Value, provider: &str) -> bool {
+    let name = condition.as_str().and_then(|name| name.strip_prefix("Asks")).unwrap_or_default();
+    let name = name.to_lowercase();
+    assert!(PROVIDERS.contains(&name.as_str()), "when does {condition} hold?");
+    name == provider
+}
+
+/// The template, and of each value the longest one that it can be. Values are taken to be ASCII.
 struct Longest {
     resources: Map<String, Value>,
     parameters: BTreeMap<String, Option<usize>>,
 }
 
 impl Longest {
-    fn value(&self, value: &Value) -> String {
-        if let Value::String(text) = value {
-            return text.clone();
+    /// The template as it stands in the project.
+    fn read() -> Self {
+        let path = root().join("template.yaml");
+        Self {
+            resources: template::resources(&path).unwrap(),
+            parameters: template::longest_values(&path).unwrap(),
         }
-        let call = value.as_object().and_then(|call| call.iter().next());
-        match call.map(|(function, argument)| (function.as_str(), argument)) {
-            None => value.to_string(),
-            Some(("Ref", Value::String(name))) => self.reference(name),
-            Some(("Fn::Sub", Value::String(pattern))) => self.substituted(pattern),
-            Some(("Fn::GetAtt", parts)) => {
+    }
+
+    /// How long the JSON of this part of each function can be with each provider.
+    fn sizes(&self, part: &str) -> Vec<(&str, &'static str, usize)> {
+        let mut sizes = Vec::new();
+        for (id, resource) in &self.resources {
+            let part = resource.pointer(part).filter(|_| resource["Type"] == FUNCTION);
+            for provider in PROVIDERS {
+                let longest = part.and_then(|part| self.value(part, provider));
+                let size = longest.map(|longest| longest.to_string().len());
+                sizes.extend(size.map(|size| (id.as_str(), provider, size)));
+            }
+        }
+        sizes
+    }
+
+    /// The longest value with this provider, all scalars as texts. `None` if the value is left out.
+    fn value(&self, value: &Value, provider: &str) -> Option<Value> {
+        Some(match (call(value), value) {
+            (Some(("Ref", name)), _) if name == "AWS::NoValue" => return None,
+            (Some(("Fn::If", parts)), _) => {
+                let part = if holds(&parts[0], provider) { &parts[1] } else { &parts[2] };
+                return self.value(part, provider);
+            }
+            (Some((function, argument)), _) => self.text(function, argument).into(),
+            (None, Value::Array(items)) => {
+                items.iter().filter_map(|item| self.value(item, provider)).collect()
+            }
+            (None, Value::Object(entries)) => entries
+                .iter()
+                .filter_map(|(name, entry)| Some((name.clone(), self.value(entry, provider)?)))
+                .collect::<Map<_, _>>()
+                .into(),
+            (None, Value::String(text)) => text.clone().into(),
+            (None, other) => other.to_string().into(),
+        })
+    }
+
+    /// The longest text of a call.
+    fn text(&self, function: &str, argument: &Value) -> String {
+        match (function, argument) {
+            ("Ref", Value::String(name)) => self.reference(name),
+            ("Fn::Sub", Value::String(pattern)) => self.substituted(pattern),
+            ("Fn::GetAtt", parts) => {
                 self.attribute(parts[0].as_str().unwrap(), parts[1].as_str().unwrap())
             }
-            Some(("Fn::Join", parts)) if parts[1]["Ref"] == "CorsOrigins" => "o".repeat(ORIGINS),
-            Some(_) => panic!("how long can {value} be?"),
+            ("Fn::Join", parts) if parts[1]["Ref"] == "CorsOrigins" => "o".repeat(ORIGINS),
+            // The items and their separators are as long as the text.
+            ("Fn::Split", parts) => self.reference(parts[1]["Ref"].as_str().unwrap()),
+            _ => panic!("how long can {function} of {argument} be?"),
         }
     }
 
@@ -146,8 +214,7 @@ impl Longest {
             ("AWS::URLSuffix", _) => URL_SUFFIX.to_owned(),
             ("AWS::StackName", _) => STACK.to_owned(),
             (_, "AWS::DynamoDB::Table") => named(name),
-            // S3 takes 63 characters for a bucket's name.
-            (_, "AWS::S3::Bucket") => "b".repeat(63),
+            (_, "AWS::S3::Bucket") => "b".repeat(BUCKET),
             // Secrets Manager adds a hyphen and six characters.
             (_, "AWS::SecretsManager::Secret") => {
                 arn("secretsmanager", &format!("secret:{}-123456", named(name)))
@@ -167,6 +234,8 @@ impl Longest {
             ("AWS::Serverless::Function", "Arn") => {
                 arn("lambda", &format!("function:{}", "f".repeat(64)))
             }
+            ("AWS::DynamoDB::Table", "Arn") => arn("dynamodb", &format!("table/{}", named(id))),
+            ("AWS::S3::Bucket", "Arn") => format!("arn:{PARTITION}:s3:::{}", "b".repeat(BUCKET)),
             ("AWS::KMS::Key", "Arn") => arn("kms", &format!("key/{}", "0".repeat(36))),
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
                 format!("wss://{API}.execute-api.{REGION}.{URL_SUFFIX}")
@@ -183,28 +252,24 @@ impl Longest {
 
 #[test]
 fn every_environment_has_room_for_more_variables() {
-    let path = root().join("template.yaml");
-    let longest = Longest {
-        resources: template::resources(&path).unwrap(),
-        parameters: template::longest_values(&path).unwrap(),
-    };
-    for (id, function) in longest
-        .resources
-        .iter()
-        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
-    {
-        let variables = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
-        let variables: Map<_, _> = variables
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(longest.value(value))))
-            .collect();
-        // Lambda's refusal quotes the text that it has measured: the names and values as one JSON
-        // object.
-        let size = Value::from(variables).to_string().len();
+    // Lambda's refusal quotes the text that it has measured: the names and values as one JSON
+    // object.
+    for (id, provider, size) in Longest::read().sizes("/Properties/Environment/Variables") {
         assert!(
             size <= ENVIRONMENT,
-            "the variables of {id} can have {size} bytes: {ENVIRONMENT} is our limit, 4096 is \
-             Lambda's"
+            "the variables of {id} can have {size} bytes with {provider}: {ENVIRONMENT} is our \
+             limit, 4096 is Lambda's"
+        );
+    }
+}
+
+#[test]
+fn every_role_has_room_for_more_statements() {
+    for (id, provider, size) in Longest::read().sizes("/Properties/Policies") {
+        assert!(
+            size <= POLICIES,
+            "the policies of {id} can have {size} characters with {provider}: {POLICIES} is our \
+             limit, 10240 is IAM's"
         );
     }
 }

@@ -65,35 +65,53 @@ fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
-/// The statements of a function's policies. They are written out, because others could change what
-/// a ready-made policy allows.
-fn statements(function: &Value) -> Vec<&Value> {
+/// A value as it is under its condition, if the template leaves it out otherwise.
+fn present(value: &Value) -> &Value {
+    match value["Fn::If"].as_array().map(Vec::as_slice) {
+        Some([_, present, otherwise]) if otherwise["Ref"] == "AWS::NoValue" => present,
+        _ => value,
+    }
+}
+
+/// The statements of a function's policies, with their conditions. They are written out, because
+/// others could change what a ready-made policy allows.
+fn conditional_statements(function: &Value) -> Vec<&Value> {
     let policies = &function["Properties"]["Policies"];
     let policies = if policies.is_null() { Vec::new() } else { list(policies) };
     policies.into_iter().flat_map(|policy| list(&policy["Statement"])).collect()
 }
 
-/// A function's permissions: each action with each resource.
-fn permissions(function: &Value) -> Vec<(&str, &Value)> {
-    let mut permissions = Vec::new();
-    for statement in statements(function) {
-        for action in list(&statement["Action"]) {
-            permissions.extend(
-                list(&statement["Resource"])
-                    .into_iter()
-                    .map(|resource| (action.as_str().unwrap(), resource)),
-            );
-        }
+/// The same statements where all conditions hold.
+fn statements(function: &Value) -> Vec<&Value> {
+    conditional_statements(function).into_iter().map(present).collect()
+}
+
+/// What a statement allows: each action with each resource.
+fn allowed(statement: &Value) -> Vec<(&str, &Value)> {
+    let mut allowed = Vec::new();
+    for action in list(&statement["Action"]) {
+        allowed.extend(
+            list(&statement["Resource"])
+                .into_iter()
+                .map(|resource| (action.as_str().unwrap(), resource)),
+        );
     }
-    permissions
+    allowed
+}
+
+/// A function's permissions, where all conditions hold.
+fn permissions(function: &Value) -> Vec<(&str, &Value)> {
+    statements(function).into_iter().flat_map(allowed).collect()
 }
 
 /// The name that CloudFormation makes for a function. A function's own policy cannot refer to it.
 const OWN_NAME: &str = ":function:${AWS::StackName}-";
 
-/// The resource of an ARN in a policy. For an index, it is the index's table.
+/// The resource of an ARN in a policy. For an index, it is the index's table. For a list of ARNs
+/// that a parameter has, it is the parameter.
 fn subject(resource: &Value) -> String {
     let named = |name: &str| name.split(['.', '/']).next().unwrap().to_owned();
+    let resource = resource["Fn::Split"].get(1).unwrap_or(resource);
     match (&resource["Ref"], &resource["Fn::GetAtt"][0], &resource["Fn::Sub"]) {
         (Value::String(name), ..) | (_, Value::String(name), _) => named(name),
         (.., Value::String(text)) if text.contains(OWN_NAME) => {
@@ -666,6 +684,37 @@ fn the_worker_of_jobs_changes_jobs_alone() {
     assert_eq!(of_s3, ["s3:GetObject", "s3:ListBucket"].into());
 }
 
+/// Two workers ask models. Each may read the key of the provider that the settings name, or ask
+/// Bedrock for the models of the settings, and has no right of another provider.
+#[test]
+fn workers_have_the_rights_of_one_provider() {
+    let of_providers = [
+        (Some("AsksAnthropic"), "secretsmanager:GetSecretValue", "AnthropicKey"),
+        (Some("AsksOpenai"), "secretsmanager:GetSecretValue", "OpenaiKey"),
+        (Some("AsksBedrock"), "bedrock:InvokeModelWithResponseStream", "BedrockModelArns"),
+    ];
+    for (id, function) in &template().0 {
+        let mut held = Vec::new();
+        for statement in conditional_statements(function) {
+            let condition = statement["Fn::If"][0].as_str();
+            let rights = allowed(present(statement)).into_iter();
+            let rights = rights.filter(|(action, _)| {
+                ["bedrock", "secretsmanager"].iter().any(|service| action.starts_with(service))
+            });
+            held.extend(rights.map(|(action, of)| (condition, action, subject(of))));
+        }
+        held.retain(|(_, action, of)| {
+            action.starts_with("bedrock") || of_providers.iter().any(|(.., name)| name == of)
+        });
+        let asks = ["ChatStreamFunction", "JobRunFunction"].contains(&id.as_str());
+        let expected = of_providers.iter().filter(|_| asks);
+        let expected: Vec<_> = expected
+            .map(|(condition, action, of)| (*condition, *action, (*of).to_owned()))
+            .collect();
+        assert_eq!(held, expected, "{id}");
+    }
+}
+
 /// The worker of jobs writes their calls, and so does a retry, which makes a summary anew.
 #[test]
 fn two_functions_write_the_calls_of_jobs() {
@@ -986,6 +1035,7 @@ fn a_variable_is_called_like_its_parameter() {
     for (id, function) in &functions {
         for (name, value) in function["Properties"]["Environment"]["Variables"].as_object().unwrap()
         {
+            let value = present(value);
             let reference = value["Ref"].as_str().or(value["Fn::Join"][1]["Ref"].as_str());
             if let Some(reference) = reference.filter(|name| !others.contains_key(*name)) {
                 assert_eq!(parameter(name), reference.trim_start_matches("AWS::"), "{id}");
@@ -1055,7 +1105,7 @@ fn a_function_may_use_the_resources_of_its_environment_alone() {
             let settings = settings.iter().filter(|(name, _)| name.ends_with(ending));
             settings
                 .filter(|(_, value)| value.is_object())
-                .map(|(_, value)| subject(value))
+                .map(|(_, value)| subject(present(value)))
                 .filter(is_kind)
                 .collect()
         };
