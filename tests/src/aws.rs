@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use tally_local::aws::Credentials;
 
 use crate::TestStack;
 
@@ -33,6 +34,16 @@ impl TestStack {
         let succeeded = answer.status().is_success();
         let body: Value = answer.json().await.unwrap();
         if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
+    }
+
+    /// The credentials of the stack's functions.
+    pub fn credentials(&self) -> Credentials {
+        let mut environment = self.local.environment(&self.local.deployment().functions[0]);
+        let mut variable = |name: &str| environment.remove(name).unwrap();
+        Credentials {
+            access_key_id: variable("AWS_ACCESS_KEY_ID"),
+            secret_access_key: variable("AWS_SECRET_ACCESS_KEY"),
+        }
     }
 
     /// Waits for a message in the queue with this logical id, and returns its body.

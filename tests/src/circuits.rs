@@ -13,12 +13,15 @@ use tally_local::template::model::{Resources, Table};
 use tally_local::{StackOptions, template};
 use tokio::net::TcpListener;
 
+use crate::bedrock_api::BedrockApi;
+use crate::completions_api::CompletionsApi;
 use crate::messages_api::MessagesApi;
 use crate::root;
 
 /// The table of circuits alone, for providers that a test makes itself.
 pub struct Circuits {
     _aws: Aws,
+    credentials: Credentials,
     settings: [(&'static str, String); 5],
 }
 
@@ -49,7 +52,8 @@ impl Circuits {
             functions: NoFunctions,
             connections: None,
         };
-        Self { _aws: Aws::start(listener, credentials, served).await.unwrap(), settings }
+        let aws = Aws::start(listener, credentials.clone(), served).await.unwrap();
+        Self { _aws: aws, credentials, settings }
     }
 
     /// The platform of functions, with these additional settings.
@@ -66,6 +70,26 @@ impl Circuits {
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", api.url.as_str()),
             ("ANTHROPIC_BASE_URL", &api.url),
             ("ANTHROPIC_KEY_ARN", "arn:key"),
+        ];
+        self.provider(&settings, own)
+    }
+
+    /// The provider `bedrock` with these circuits and settings, whose first model is `first`. The
+    /// server takes their credentials from now on.
+    pub fn bedrock(&self, api: &BedrockApi, own: &[(&str, &str)]) -> Box<dyn Provider> {
+        api.admit(&self.credentials);
+        self.provider(&[("AI_PROVIDER", "bedrock"), ("BEDROCK_URL", api.url.as_str())], own)
+    }
+
+    /// The provider `openai` with these circuits and settings, whose first model is `first`. The
+    /// server is also its Secrets Manager.
+    pub fn openai(&self, api: &CompletionsApi, own: &[(&str, &str)]) -> Box<dyn Provider> {
+        let base = format!("{}/v1", api.url);
+        let settings = [
+            ("AI_PROVIDER", "openai"),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", api.url.as_str()),
+            ("OPENAI_BASE_URL", &base),
+            ("OPENAI_KEY_ARN", "arn:key"),
         ];
         self.provider(&settings, own)
     }

@@ -6,8 +6,10 @@
 mod answer;
 pub mod asyncapi;
 mod aws;
+pub mod bedrock_api;
 mod circuits;
 mod client;
+pub mod completions_api;
 pub mod endpoints;
 pub mod errors;
 pub mod fake_tenant;

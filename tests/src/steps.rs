@@ -73,6 +73,34 @@ pub fn tools() -> Vec<Tool> {
     ]
 }
 
+/// A request with a system prompt and the first turns of a conversation.
+pub(crate) fn conversation() -> Request {
+    let said = |role, text: &str| Turn::text(role, text);
+    let turns = vec![
+        said(MessageRole::User, "Hello"),
+        said(MessageRole::Assistant, "Hello."),
+        said(MessageRole::User, "What is open, and add one?"),
+    ];
+    Request { system: "You are brief.".to_owned(), turns, ..Request::default() }
+}
+
+/// A request about two documents, whose answer has this schema.
+pub(crate) fn about_documents(output_schema: Value) -> Request {
+    let document = |title: &str| {
+        let data = "JVBERi0xLjcK".to_owned();
+        Content::Document(Document { title: title.to_owned(), data, pages: 2 })
+    };
+    let question = Content::Text("What does not add up?".to_owned());
+    let content = vec![question, document("Q3.pdf, pages 1-2"), document("")];
+    Request {
+        system: "You are brief.".to_owned(),
+        turns: vec![Turn { role: MessageRole::User, content }],
+        effort: Some(Effort::Low),
+        output_schema: Some(output_schema),
+        ..Request::default()
+    }
+}
+
 /// The bodies of all requests of a reply with every kind of step. It has thoughts, parallel uses, a
 /// failed use, a pause, and a last step without tools. The first body has no tools at all.
 pub async fn bodies() -> Vec<Value> {
@@ -94,14 +122,7 @@ pub async fn bodies() -> Vec<Value> {
     let api = api.await;
     let circuits = Circuits::start().await;
     let provider = circuits.anthropic(&api, &[("AI_FALLBACK_MODEL", "second")]);
-    let said = |role, text: &str| Turn::text(role, text);
-    let turns = vec![
-        said(MessageRole::User, "Hello"),
-        said(MessageRole::Assistant, "Hello."),
-        said(MessageRole::User, "What is open, and add one?"),
-    ];
-    let system = "You are brief.".to_owned();
-    let mut request = Request { system, turns, ..Request::default() };
+    let mut request = conversation();
     step(&*provider, request.clone()).await;
     request.tools = tools();
     request.effort = Some(Effort::Medium);
@@ -128,12 +149,6 @@ pub async fn task_bodies() -> [Value; 2] {
     let api = MessagesApi::with(vec![Answer::json(&answer)]).await;
     let circuits = Circuits::start().await;
     let provider = circuits.anthropic(&api, &[]);
-    let document = |title: &str| {
-        let data = "JVBERi0xLjcK".to_owned();
-        Content::Document(Document { title: title.to_owned(), data, pages: 2 })
-    };
-    let question = Content::Text("What does not add up?".to_owned());
-    let content = vec![question, document("Q3.pdf, pages 1-2"), document("")];
     let finding = json!({
         "type": "object",
         "properties": {
@@ -151,13 +166,7 @@ pub async fn task_bodies() -> [Value; 2] {
         },
         "required": ["findings"],
     });
-    let request = Request {
-        system: "You are brief.".to_owned(),
-        turns: vec![Turn { role: MessageRole::User, content }],
-        effort: Some(Effort::Low),
-        output_schema: Some(output_schema),
-        ..Request::default()
-    };
+    let request = about_documents(output_schema);
     assert!(provider.count_tokens(&request).await.unwrap().is_some());
     step(&*provider, request).await;
     assert_eq!(api.refused(), Vec::<String>::new());

@@ -38,16 +38,62 @@ const KEY_LASTS: Duration = Duration::from_hours(12);
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// The functions that run: those that are measured, and those that prepare the measurement.
-const STARTED: [&str; 10] =
-    ["seed", "api-keys", "health", "me", "login", "sso", "sso-browser", "profits", "chat", "mcp"];
+const STARTED: [&str; 18] = [
+    "seed",
+    "api-keys",
+    "health",
+    "me",
+    "login",
+    "sso",
+    "sso-browser",
+    "profits",
+    "chat",
+    "mcp",
+    "prompts",
+    "files",
+    "file-prepare",
+    "analyses",
+    "batches",
+    "jobs",
+    "job-run",
+    "chat-stream",
+];
+
+/// The settings by which a worker has each provider.
+const PROVIDERS: [(&str, &[(&str, &str)]); 4] = [
+    ("`lorem`", &[]),
+    (
+        "`anthropic`",
+        &[
+            ("AI_PROVIDER", "anthropic"),
+            ("AI_MODEL", "m"),
+            ("AI_PRICES", "m=5/25/6.25/0.50"),
+            ("ANTHROPIC_KEY_ARN", "arn:key"),
+        ],
+    ),
+    (
+        "`openai`",
+        &[
+            ("AI_PROVIDER", "openai"),
+            ("AI_MODEL", "m"),
+            ("AI_PRICES", "m=5/25/6.25/0.50"),
+            ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            ("OPENAI_KEY_ARN", "arn:key"),
+        ],
+    ),
+    (
+        "`bedrock`",
+        &[("AI_PROVIDER", "bedrock"), ("AI_MODEL", "m"), ("AI_PRICES", "m=5/25/6.25/0.50")],
+    ),
+];
 
 /// A function and the request for it.
 struct Subject {
     function: Function,
     /// The request in a few words.
     request: &'static str,
-    event: String,
-    status: u64,
+    /// The event, and the status of its answer. Without one, only the start is measured.
+    event: Option<(String, u64)>,
     found: Found,
 }
 
@@ -134,14 +180,12 @@ impl Bench {
             let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
             event("POST /mcp", "", Some(&key), &body.to_string())
         };
+        let of = |binary: &str, request, event: Option<(String, u64)>| {
+            let function = self.function(binary)?.clone();
+            Ok::<_, Box<dyn Error>>(Subject { function, request, event, found: Found::default() })
+        };
         let subject = |binary: &str, request, event: String, status| {
-            Ok::<_, Box<dyn Error>>(Subject {
-                function: self.function(binary)?.clone(),
-                request,
-                event,
-                status,
-                found: Found::default(),
-            })
+            of(binary, request, Some((event, status)))
         };
         let profits = event("GET /profits", "company=Alpha&year=2023", token, "");
         let chat = event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#);
@@ -154,7 +198,7 @@ impl Bench {
             .append_pair("code_challenge", CHALLENGE)
             .finish();
         let authorize = event("GET /auth/sso/authorize", &page, None, "");
-        Ok(vec![
+        let mut subjects = vec![
             subject("health", "`GET /health`", event("GET /health", "", None, ""), 200)?,
             subject("me", "`GET /auth/me`", event("GET /auth/me", "", token, ""), 200)?,
             // Use another user: the fourth session would end the first one, and the other requests
@@ -170,7 +214,23 @@ impl Bench {
             subject("chat", "`POST /chat`, until the worker is started", chat, 202)?,
             subject("mcp", "`POST /mcp`, `tools/list`", message("tools/list", json!({})), 200)?,
             subject("mcp", "`POST /mcp`, `add_task`", message("tools/call", add), 200)?,
-        ])
+            subject("files", "`GET /files`", event("GET /files", "", token, ""), 200)?,
+            subject("jobs", "`GET /jobs`", event("GET /jobs", "", token, ""), 200)?,
+            of("prompts", "its start", None)?,
+            of("file-prepare", "its start", None)?,
+            of("analyses", "its start", None)?,
+            of("batches", "its start", None)?,
+        ];
+        for worker in ["chat-stream", "job-run"] {
+            for (provider, settings) in PROVIDERS {
+                let mut subject = of(worker, provider, None)?;
+                let settings = settings.iter();
+                let settings = settings.map(|(name, value)| ((*name).into(), (*value).into()));
+                subject.function.environment.extend(settings);
+                subjects.push(subject);
+            }
+        }
+        Ok(subjects)
     }
 
     /// An API key of the user with this token, with the scopes of all tools but the auditors'.
@@ -190,7 +250,7 @@ impl Bench {
     /// Makes one start with the SDK's clients as they are on AWS, which reaches no server, and one
     /// that answers.
     async fn measure(&self, subject: &mut Subject) -> Result<(), Box<dyn Error>> {
-        let Subject { function, event, status, found, .. } = subject;
+        let Subject { function, event, found, .. } = subject;
         let on_aws =
             self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         let on_aws = on_aws.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -200,6 +260,10 @@ impl Bench {
 
         let mut process = Process::start(&self.binaries, function, &self.environment).await?;
         found.init.push(process.init);
+        let Some((event, status)) = event else {
+            found.peak_kib.extend(process.peak_kib());
+            return Ok(process.end().await?);
+        };
         let mut before = process.cpu();
         for invocation in 0..=WARM {
             let (answer, took) = process.invoke(event).await?;
@@ -233,16 +297,15 @@ impl Bench {
         for Subject { function, request, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
             println!(
-                "| `{}` ({request}) | {} MB | {} ms | {} ms | {} ms | {} ms | {} ms | {} ms | \
-                 {} MB |",
+                "| `{}` ({request}) | {} MB | {} | {} | {} | {} | {} | {} | {} MB |",
                 function.binary,
                 thousandths(size),
-                thousandths(median(&mut found.init_tls).map_or(0, micros)),
-                thousandths(median(&mut found.init).map_or(0, micros)),
-                thousandths(median(&mut found.first).map_or(0, micros)),
-                thousandths(median(&mut found.first_cpu).map_or(0, micros)),
-                thousandths(median(&mut found.warm).map_or(0, micros)),
-                thousandths(median(&mut found.warm_cpu).map_or(0, micros)),
+                milliseconds(&mut found.init_tls),
+                milliseconds(&mut found.init),
+                milliseconds(&mut found.first),
+                milliseconds(&mut found.first_cpu),
+                milliseconds(&mut found.warm),
+                milliseconds(&mut found.warm_cpu),
                 thousandths(median(&mut found.peak_kib).map_or(0, |kib| kib * 1024 / 1000)),
             );
         }
@@ -330,8 +393,10 @@ fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {
     values.get(values.len() / 2).copied()
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+/// The median in milliseconds; empty if nothing was measured.
+fn milliseconds(found: &mut [Duration]) -> String {
+    let micros = |found: Duration| u64::try_from(found.as_micros()).unwrap_or(u64::MAX);
+    median(found).map(|found| format!("{} ms", thousandths(micros(found)))).unwrap_or_default()
 }
 
 /// Writes `1234` as `1.23`.

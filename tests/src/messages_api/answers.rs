@@ -4,15 +4,12 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::events::reply;
-
-/// Characters of JSON in a frame.
-const PART: usize = 40;
+use crate::model_server::parts_of;
 
 impl Answer {
     /// A reply whose text is this JSON, in several frames.
     pub fn json(value: &Value) -> Self {
-        let signs: Vec<_> = value.to_string().chars().collect();
-        let parts: Vec<String> = signs.chunks(PART).map(|part| part.iter().collect()).collect();
+        let parts = parts_of(value);
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
         Self::stream(reply(&parts))
     }

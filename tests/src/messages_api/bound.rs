@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The thoughts that the server has sent, each with the request that it answered.
 #[derive(Default)]
-pub(super) struct Bound(BTreeMap<String, Value>);
+pub(crate) struct Bound(BTreeMap<String, Value>);
 
 impl Bound {
     /// Notes the thoughts of an answer to this request.

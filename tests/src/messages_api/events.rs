@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::model_server::halves;
+
 /// The frame of an event, named by its `type`.
 pub fn event(event: &Value) -> String {
     format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
@@ -36,7 +38,7 @@ pub fn reply_of(parts: &[&str], stop_reason: &str) -> Vec<String> {
 /// [`super::Step`] makes replies of several blocks.
 pub fn tool(name: &str, input: &Value) -> Vec<String> {
     let text = input.to_string();
-    let (first, second) = text.split_at(text.len() / 2);
+    let [first, second] = halves(&text);
     let block = json!({
         "type": "tool_use", "id": "toolu_1", "name": name, "input": {},
         "caller": {"type": "direct"},

@@ -20,8 +20,10 @@
 //!       Step::new().says("Done.").answer(),
 //!   ]);
 //!   ```
-//! - [`Asked`]: a request that it took: [`Asked::message`], [`Asked::documents`],
-//!   [`Asked::schema`], [`Asked::step`], [`Asked::tools`], [`Asked::results`].
+//! - [`act()`]: the answer to what a model does in the words of no API.
+//! - [`Asked`]: a request that it took: [`Asked::model()`], [`Asked::message`],
+//!   [`Asked::documents`], [`Asked::schema`], [`Asked::step`], [`Asked::tools`],
+//!   [`Asked::without_tools`], [`Asked::results`], [`Asked::max_tokens`].
 //!   [`MessagesApi::refused`] says why it did not take others.
 //! - [`MessagesApi::counted`]: requests whose tokens it counted. [`MessagesApi::count_by`] and
 //!   [`MessagesApi::answer_counts`] choose the count.
@@ -30,21 +32,23 @@
 //!   the answer, or of a strict tool, has only what the grammar knows; a document is a PDF in
 //!   base64; a thought comes back unchanged, after the same system prompt, tools and messages.
 
+mod act;
 mod answers;
-mod bound;
+pub(crate) mod bound;
 mod documents;
 mod events;
 mod grammar;
-mod rules;
+pub(crate) mod rules;
 mod step;
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::sync::watch;
 
 pub use crate::model_server::Answer;
-use crate::model_server::{self, ModelServer, Received, secret_of};
+use crate::model_server::{Api, Other, Received, StandIn, secret_of};
+pub use act::act;
+pub(crate) use act::written;
 pub use events::{event, reply, reply_of, tool};
 pub use step::{Cut, Step};
 
@@ -66,9 +70,20 @@ pub struct Asked {
     pub number: usize,
     /// The request's body.
     pub body: Value,
+    pub(crate) model: String,
 }
 
 impl Asked {
+    /// The model that is asked.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// The most tokens that the model may write; 0 in a request for a count.
+    pub fn max_tokens(&self) -> u64 {
+        self.body["max_tokens"].as_u64().unwrap_or_default()
+    }
+
     /// The user's message, without the documents and the cells before it.
     pub fn message(&self) -> &str {
         self.question().last().copied().unwrap()
@@ -106,6 +121,11 @@ impl Asked {
     pub fn tools(&self) -> Vec<&str> {
         let tools = self.body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
         tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
+    }
+
+    /// Whether it forbids uses of tools.
+    pub fn without_tools(&self) -> bool {
+        self.body["tool_choice"]["type"] == "none"
     }
 
     /// The results of tools in the last message: the id of the use, the text, whether it failed.
@@ -149,63 +169,33 @@ fn usual_count(asked: &Asked) -> Answer {
     Answer::count((bytes / 4 + documents.len() * DOCUMENT_TOKENS) as u64)
 }
 
-/// Chooses the answer to a request.
-type Script = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+/// Chooses the answer to a request for a count.
+type Counts = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
 /// The server.
-pub struct MessagesApi {
-    /// Its URL, without a path.
-    pub url: String,
-    state: Arc<State>,
-    server: ModelServer,
-}
+pub type MessagesApi = StandIn<Messages>;
 
-struct State {
-    script: Script,
+/// The API, and what a test has set of it.
+pub struct Messages {
     key: Mutex<String>,
-    asked: watch::Sender<Vec<Asked>>,
-    count: Mutex<Script>,
-    counted: watch::Sender<Vec<Asked>>,
-    /// Why other requests were refused.
-    refused: Mutex<Vec<String>>,
+    count: Mutex<Counts>,
+    counted: Mutex<Vec<Asked>>,
     bound: Mutex<Bound>,
 }
 
-impl MessagesApi {
-    /// Starts one on a free port.
-    pub async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let key = Mutex::new(KEY.to_owned());
-        let count: Script = Arc::new(usual_count);
-        let state = Arc::new(State {
-            script: Arc::new(script),
-            key,
-            asked: watch::Sender::default(),
+impl Default for Messages {
+    fn default() -> Self {
+        let count: Counts = Arc::new(usual_count);
+        Self {
+            key: Mutex::new(KEY.to_owned()),
             count: Mutex::new(count),
-            counted: watch::Sender::default(),
-            refused: Mutex::default(),
+            counted: Mutex::default(),
             bound: Mutex::default(),
-        });
-        let api: Arc<dyn model_server::Api> = state.clone();
-        let server = ModelServer::start(api).await;
-        Self { url: server.url.clone(), state, server }
+        }
     }
+}
 
-    /// Starts one that gives these answers in turn, and repeats the last one for ever.
-    pub async fn with(answers: Vec<Answer>) -> Self {
-        Self::start(move |asked| answers[asked.number.min(answers.len() - 1)].clone()).await
-    }
-
-    /// Starts one that gives these answers to the steps of a reply, in any conversation. It repeats
-    /// the last one for ever.
-    pub async fn steps(answers: Vec<Answer>) -> Self {
-        Self::start(move |asked| answers[asked.step().min(answers.len() - 1)].clone()).await
-    }
-
-    /// The valid requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.state.asked.borrow().clone()
-    }
-
+impl StandIn<Messages> {
     /// Counts the tokens of each request by this function from now on.
     pub fn count_by(&self, count: impl Fn(&Asked) -> u64 + Send + Sync + 'static) {
         self.answer_counts(move |asked| Answer::count(count(asked)));
@@ -213,80 +203,67 @@ impl MessagesApi {
 
     /// Gives these answers to requests for a count from now on.
     pub fn answer_counts(&self, script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) {
-        *self.state.count.lock().unwrap() = Arc::new(script);
+        *self.api.count.lock().unwrap() = Arc::new(script);
     }
 
     /// The valid requests for a count so far.
     pub fn counted(&self) -> Vec<Asked> {
-        self.state.counted.borrow().clone()
-    }
-
-    /// The reasons why it refused requests as invalid, so far.
-    pub fn refused(&self) -> Vec<String> {
-        self.state.refused.lock().unwrap().clone()
-    }
-
-    /// Waits until it has received this many requests.
-    pub async fn was_asked(&self, times: usize) {
-        self.state.asked.subscribe().wait_for(|asked| asked.len() >= times).await.unwrap();
+        self.api.counted.lock().unwrap().clone()
     }
 
     /// Changes the valid key, also in its Secrets Manager.
     pub fn change_key(&self, key: &str) {
-        key.clone_into(&mut self.state.key.lock().unwrap());
-    }
-
-    /// Waits until this many clients have closed a connection before the end of an answer.
-    pub async fn hung_up(&self, clients: usize) {
-        self.server.hung_up(clients).await;
+        key.clone_into(&mut self.api.key.lock().unwrap());
     }
 }
 
-impl model_server::Api for State {
-    fn answer(&self, received: &Received) -> Answer {
+impl Api for Messages {
+    type Asked = Asked;
+
+    fn check(&self, received: &Received, number: usize) -> Result<Asked, Other> {
         let key = self.key.lock().unwrap().clone();
         if let Some(secret) = secret_of(received, &key) {
-            return secret;
+            return Err(secret.into());
         }
         let counts = received.line.starts_with("POST /v1/messages/count_tokens HTTP/1.1");
         if !counts && !received.line.starts_with("POST /v1/messages HTTP/1.1") {
-            return Answer::error(404, "not_found_error");
+            return Err(Answer::error(404, "not_found_error").into());
         }
         if received.body.len() > LARGEST_REQUEST {
-            return Answer::error(413, "request_too_large");
+            return Err(Answer::error(413, "request_too_large").into());
         }
         let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
         if received.header("authorization") != format!("Bearer {key}") {
-            return Answer::error(401, "authentication_error");
+            return Err(Answer::error(401, "authentication_error").into());
         }
         if received.header("anthropic-version") != "2026-10-21"
             || received.header("content-type") != "application/json"
         {
-            return Answer::error(400, "invalid_request_error");
+            return Err(Answer::error(400, "invalid_request_error").into());
         }
         let is_bound = |()| self.bound.lock().unwrap().check(&body);
         let check = if counts { rules::check_count } else { rules::check };
         if let Err(why) = check(&body).and_then(is_bound) {
-            self.refused.lock().unwrap().push(why.clone());
-            return Answer::error_saying(400, "invalid_request_error", &why);
+            let answer = Answer::error_saying(400, "invalid_request_error", &why);
+            return Err(Other::refused(answer, why));
         }
-        if counts {
-            let count = self.count.lock().unwrap().clone();
-            return count(&noted(&self.counted, body));
+        let model = body["model"].as_str().unwrap_or_default().to_owned();
+        if !counts {
+            return Ok(Asked { number, body, model });
         }
-        let asked = noted(&self.asked, body);
-        let answer = (self.script)(&asked);
+        let count = self.count.lock().unwrap().clone();
+        let asked = Asked { number: self.counted.lock().unwrap().len(), body, model };
+        self.counted.lock().unwrap().push(asked.clone());
+        Err(count(&asked).into())
+    }
+
+    fn step(asked: &Asked) -> usize {
+        asked.step()
+    }
+
+    /// Binds the thoughts of the answer to the request.
+    fn finish(&self, asked: &Asked, answer: Answer) -> Answer {
         self.bound.lock().unwrap().bind(answer.signs.clone(), &asked.body);
         answer
     }
-}
-
-/// Notes a valid request.
-fn noted(all: &watch::Sender<Vec<Asked>>, body: Value) -> Asked {
-    let mut asked = Asked { number: 0, body };
-    all.send_modify(|all| {
-        asked.number = all.len();
-        all.push(asked.clone());
-    });
-    asked
 }

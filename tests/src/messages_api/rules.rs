@@ -8,7 +8,7 @@ use super::documents;
 use super::grammar::Grammar;
 
 /// The members of a body that this project sends.
-const MEMBERS: [&str; 9] = [
+pub(crate) const MEMBERS: [&str; 9] = [
     "model",
     "max_tokens",
     "stream",
@@ -26,8 +26,9 @@ const EFFORTS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 /// Whether the API takes a body. If not, the error is its message.
 pub(super) fn check(body: &Value) -> Result<(), String> {
     check_members(body, &MEMBERS)?;
+    check_model(body)?;
     ensure(body["stream"] == true, || "stream: must be true".to_owned())?;
-    ensure(body["max_tokens"].as_u64() > Some(0), || "max_tokens: must be at least 1".to_owned())?;
+    check_max_tokens(body)?;
     check_input(body)
 }
 
@@ -36,7 +37,17 @@ pub(super) fn check_count(body: &Value) -> Result<(), String> {
     let members: Vec<_> =
         MEMBERS.into_iter().filter(|name| !["max_tokens", "stream"].contains(name)).collect();
     check_members(body, &members)?;
+    check_model(body)?;
     check_input(body)
+}
+
+fn check_model(body: &Value) -> Result<(), String> {
+    ensure(body["model"].is_string(), || "model: Field required".to_owned())
+}
+
+/// The bound of the answer.
+pub(crate) fn check_max_tokens(body: &Value) -> Result<(), String> {
+    ensure(body["max_tokens"].as_u64() > Some(0), || "max_tokens: must be at least 1".to_owned())
 }
 
 fn check_members(body: &Value, known: &[&str]) -> Result<(), String> {
@@ -46,8 +57,7 @@ fn check_members(body: &Value, known: &[&str]) -> Result<(), String> {
 }
 
 /// What the model reads.
-fn check_input(body: &Value) -> Result<(), String> {
-    ensure(body["model"].is_string(), || "model: Field required".to_owned())?;
+pub(crate) fn check_input(body: &Value) -> Result<(), String> {
     ensure(
         body["system"].is_null() || is_said(&body["system"]) || are_texts(&body["system"]),
         || "system: text content blocks must be non-empty".to_owned(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::events::{end, event, start};
+use crate::model_server::halves;
 
 /// A reply of the model: its blocks in order, and how it stops. Without another word it stops with
 /// `tool_use` if it uses a tool, and with `end_turn` if it does not.
@@ -13,6 +14,7 @@ pub struct Step {
     blocks: Vec<Block>,
     stop_reason: Option<String>,
     cut: Option<Cut>,
+    output_tokens: Option<usize>,
 }
 
 /// Where a reply with `max_tokens` breaks off within its last block.
@@ -44,7 +46,7 @@ impl Step {
     /// A thought. Its signature is made of its text. Give each thought of a test another text.
     #[must_use]
     pub fn thinks(self, text: &str) -> Self {
-        let (first, second) = halves(text);
+        let [first, second] = halves(text);
         let part = |text: &str| json!({"type": "thinking_delta", "thinking": text});
         let signature = json!({"type": "signature_delta", "signature": ids::sha256(text)});
         let start = json!({"type": "thinking", "thinking": "", "signature": ""});
@@ -60,7 +62,7 @@ impl Step {
     /// A text, in two parts.
     #[must_use]
     pub fn says(self, text: &str) -> Self {
-        let (first, second) = halves(text);
+        let [first, second] = halves(text);
         let part = |text: &str| json!({"type": "text_delta", "text": text});
         self.with(
             json!({"type": "text", "text": "", "citations": null}),
@@ -72,7 +74,7 @@ impl Step {
     #[must_use]
     pub fn uses(self, id: &str, name: &str, input: &Value) -> Self {
         let input = input.to_string();
-        let (first, second) = halves(&input);
+        let [first, second] = halves(&input);
         let part = |json: &str| json!({"type": "input_json_delta", "partial_json": json});
         let start = json!({
             "type": "tool_use", "id": id, "name": name, "input": {}, "caller": {"type": "direct"},
@@ -98,8 +100,14 @@ impl Step {
         Self { cut: Some(cut), ..self.stops("max_tokens") }
     }
 
-    /// The frames of the reply. It reads the tokens of [`super::reply_of`]. It writes one token for
-    /// each delta and one more.
+    /// Writes so many tokens.
+    #[must_use]
+    pub fn writes(self, output_tokens: usize) -> Self {
+        Self { output_tokens: Some(output_tokens), ..self }
+    }
+
+    /// The frames of the reply. It reads the tokens of [`super::reply_of`]. Without another word it
+    /// writes one token for each delta and one more.
     pub fn frames(&self) -> Vec<String> {
         let mut events = vec![start()];
         let mut tokens = 1;
@@ -123,14 +131,18 @@ impl Step {
                 events.push(json!({"type": "content_block_stop", "index": index}));
             }
         }
-        events.extend(end(self.stop_reason(), tokens));
+        events.extend(end(self.stop_reason(), self.output_tokens.unwrap_or(tokens)));
         events.iter().map(event).collect()
     }
 
     /// The answer with these frames. The server binds its thoughts to the request.
     pub fn answer(&self) -> Answer {
-        let signs = self.blocks.iter().filter_map(Block::sign).collect();
-        Answer::stream(self.frames()).signed(signs)
+        Answer::stream(self.frames()).signed(self.signs())
+    }
+
+    /// What tells its thoughts from others.
+    pub(crate) fn signs(&self) -> Vec<String> {
+        self.blocks.iter().filter_map(Block::sign).collect()
     }
 
     fn stop_reason(&self) -> &str {
@@ -151,9 +163,4 @@ impl Block {
         let signature = self.deltas.last().and_then(|delta| delta["signature"].as_str());
         signature.or(self.start["data"].as_str()).map(str::to_owned)
     }
-}
-
-/// A text in two parts.
-fn halves(text: &str) -> (&str, &str) {
-    text.split_at(text.floor_char_boundary(text.len() / 2))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use assistant::domain::StopReason;
 use serde_json::Value;
 
+use super::parts::owned;
+
 /// What a model does when it is asked.
 #[derive(Debug, Clone)]
 pub enum Act {
@@ -90,8 +92,4 @@ impl Act {
         });
         Self::Uses(String::new(), made.collect())
     }
-}
-
-fn owned(parts: &[&str]) -> Vec<String> {
-    parts.iter().map(|part| (*part).to_owned()).collect()
 }

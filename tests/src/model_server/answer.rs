@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
+use super::Break;
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -39,31 +41,23 @@ pub(super) enum End {
 impl Answer {
     /// A stream of these frames. Each frame is a piece of its own.
     pub fn stream<F: Into<Vec<u8>>>(frames: impl IntoIterator<Item = F>) -> Self {
-        let headers =
-            vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
-        let pieces = frames.into_iter().map(Into::into).collect();
-        Self {
-            status: 200,
-            headers,
-            pieces,
-            delay: Duration::ZERO,
-            pace: Duration::ZERO,
-            held: None,
-            signs: Vec::new(),
-            end: End::Whole,
-        }
+        let kind = [("content-type", "text/event-stream; charset=utf-8")];
+        Self::new(200, &kind, frames.into_iter().map(Into::into).collect())
     }
 
     /// Any body.
     pub fn body(status: u16, kind: &str, body: &str) -> Self {
-        let headers = vec![
-            ("content-type".to_owned(), kind.to_owned()),
-            ("request-id".to_owned(), "req_1".to_owned()),
-        ];
+        let headers = [("content-type", kind), ("request-id", "req_1")];
+        Self::new(status, &headers, vec![body.into()])
+    }
+
+    /// Any answer. Its body is sent in these pieces.
+    pub fn new(status: u16, headers: &[(&str, &str)], pieces: Vec<Vec<u8>>) -> Self {
+        let owned = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self {
             status,
-            headers,
-            pieces: vec![body.into()],
+            headers: owned.collect(),
+            pieces,
             delay: Duration::ZERO,
             pace: Duration::ZERO,
             held: None,
@@ -80,6 +74,11 @@ impl Answer {
     /// A reset of the connection instead of an answer.
     pub fn reset() -> Self {
         Self { end: End::Headless { reset: true }, ..Self::body(200, "", "") }
+    }
+
+    /// Whether it ends with silence on an open connection.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.end, End::Hang | End::Headless { reset: false })
     }
 
     /// Adds one more header.
@@ -131,6 +130,13 @@ impl Answer {
         self
     }
 
+    /// Leaves out the frames of which this holds.
+    #[must_use]
+    pub fn without(mut self, is_left_out: impl Fn(&[u8]) -> bool) -> Self {
+        self.pieces.retain(|piece| !is_left_out(piece));
+        self
+    }
+
     /// Ends the body with silence instead of its end.
     #[must_use]
     pub fn then_silence(mut self) -> Self {
@@ -143,5 +149,15 @@ impl Answer {
     pub fn then_reset(mut self) -> Self {
         self.end = End::Reset;
         self
+    }
+
+    /// Ends the body, whose frames break off, in this way.
+    #[must_use]
+    pub fn then(self, how: Break) -> Self {
+        match how {
+            Break::Error | Break::End => self,
+            Break::Silence => self.then_silence(),
+            Break::Reset => self.then_reset(),
+        }
     }
 }

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::answer::End;
-use super::{Answer, Api, Received};
+use super::{Answer, Answers, Received};
 
-pub(super) async fn serve(stream: TcpStream, api: Arc<dyn Api>, hung_up: watch::Sender<usize>) {
+pub(super) async fn serve(stream: TcpStream, answers: Arc<Answers>, hung_up: watch::Sender<usize>) {
     let mut stream = BufReader::new(stream);
     // Tests break off connections on purpose. That is no failure of this server.
     while let Ok(Some(received)) = receive(&mut stream).await {
-        let answer = api.answer(&received);
+        let answer = answers(&received);
         if !send(&mut stream, answer, &hung_up).await.unwrap_or(false) {
             return;
         }

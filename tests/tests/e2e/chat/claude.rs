@@ -1,13 +1,12 @@
-//! Replies of the provider `anthropic` through the whole stack.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! The provider `anthropic` in a whole stack. `providers/` has what it does as all providers do.
 
 use serde_json::{Value, json};
 use tally_local::StackOptions;
 use tally_tests::TestStack;
-use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of};
+use tally_tests::messages_api::{Answer, KEY, MessagesApi, reply};
 
-use super::{own_events, path_of, poll, text};
+use super::providers::world::stack_of;
+use super::text;
 
 const PARTS: [&str; 3] = ["Alpha", " made €12", " in 2023."];
 
@@ -22,60 +21,23 @@ pub async fn stack(api: &MessagesApi, own: &[(&str, &str)]) -> TestStack {
 
 /// The same, with these options of the stack.
 pub async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> TestStack {
-    let sets = [
-        ("RateLimits", "*=100000/1m"),
+    let assistant = [
         ("AiProvider", "anthropic"),
         ("AnthropicBaseUrl", api.url.as_str()),
-        ("AiModel", "first"),
-        ("AiFallbackModel", "second"),
-        ("AiPrices", "first=5/25/6.25/0.50,second=1/5/1.25/0.10"),
         ("AiIdleMilliseconds", "500"),
     ];
-    let stack = TestStack::of(|options| {
-        options.sets =
-            sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        change(options);
-    });
-    let stack = stack.await;
-    let secret = json!({"SecretString": json!({
-        "api_key": KEY,
-    }).to_string(), "ClientRequestToken": "5f3a1c52-8e53-4a5b-9c3e-0d0a5a6f7b10"});
-    stack.secrets_manager("PutSecretValue", "AnthropicKey", secret).await.unwrap();
-    stack
+    stack_of(&assistant, Some(("AnthropicKey", KEY)), change).await
 }
 
 #[tokio::test]
-async fn a_reply_of_claude_is_billed_by_its_prices_and_audited_with_its_model() {
-    let api = MessagesApi::with(vec![
-        Answer::stream(reply(&PARTS)),
-        Answer::stream(reply_of(&PARTS, "refusal")),
-    ])
-    .await;
+async fn a_conversation_of_claude_is_sent_with_marks_for_the_cache() {
+    let api = MessagesApi::with(vec![Answer::stream(reply(&PARTS))]).await;
     let stack = stack(&api, &[]).await;
     let caller = stack.someone().await;
-    let answer = stack
-        .post("/chat", Some(&caller), &json!({"message": "How did Alpha do?"}))
-        .await
-        .expect(200);
-    assert_eq!(
-        (text(&answer["reply"]), text(&answer["stop_reason"])),
-        ("Alpha made €12 in 2023.", "end_turn")
-    );
-    let usage = json!({
-        "input_tokens": 25, "output_tokens": 4, "cache_read_tokens": 7, "cache_write_tokens": 5,
-    });
-    assert_eq!((&answer["usage"], text(&answer["cost_usd"])), (&usage, "0.00025975"));
-    let events = own_events(&stack, &caller, "chat.message").await;
-    assert_eq!(
-        (&events[0]["detail"]["model"], &events[0]["detail"]["cost_usd"]),
-        (&json!("first"), &json!("0.00025975"))
-    );
-
+    let first = json!({"message": "How did Alpha do?"});
+    let answer = stack.post("/chat", Some(&caller), &first).await.expect(200);
     let next = json!({"message": "And Beta?", "conversation_id": answer["conversation_id"]});
-    assert_eq!(
-        stack.post("/chat", Some(&caller), &next).await.expect(200)["stop_reason"],
-        "refusal"
-    );
+    stack.post("/chat", Some(&caller), &next).await.expect(200);
     let asked = api.asked();
     let said =
         |role: &str, text: &str| json!({"role": role, "content": [{"type": "text", "text": text}]});
@@ -86,72 +48,6 @@ async fn a_reply_of_claude_is_billed_by_its_prices_and_audited_with_its_model() 
     ];
     assert_eq!(asked[1].body["messages"], json!(expected));
     assert_eq!(asked[1].body["system"][0]["cache_control"], json!({"type": "ephemeral"}));
-    assert_eq!(asked[1].body["max_tokens"], 4_096);
-}
-
-#[tokio::test]
-async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
-    let overloaded = event(
-        &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
-    );
-    let good = || Answer::stream(reply(&PARTS));
-    let breaks = Answer::stream(reply(&PARTS).into_iter().take(4).chain([overloaded]));
-    let limited = AtomicBool::new(false);
-    // The user's message selects the answer.
-    let api = MessagesApi::start(move |asked| {
-        let model = &asked.body["model"];
-        match asked.message() {
-            "break" => breaks.clone(),
-            "hang" => good().up_to(5).then_silence(),
-            "reset" => good().up_to(4).then_reset(),
-            "refuse" => Answer::error(400, "invalid_request_error"),
-            "redirect" => Answer::body(302, "text/plain", "").header("location", "/v1/messages"),
-            "fall back" if model == "first" => Answer::error(404, "not_found_error"),
-            "limit" if !limited.swap(true, Ordering::Relaxed) => {
-                Answer::error(429, "rate_limit_error").header("retry-after-ms", "1")
-            }
-            _ => good().in_pieces_of(2),
-        }
-    });
-    let api = api.await;
-    let stack = stack(&api, &[]).await;
-    let caller = stack.someone().await;
-    let mut socket = stack.connect(&caller).await;
-    let whole = PARTS.concat();
-    for (message, expected, code, model) in [
-        ("whole", whole.as_str(), None, "first"),
-        ("fall back", &whole, None, "second"),
-        ("break", PARTS[0], Some("unavailable"), "first"),
-        ("hang", "Alpha made €12", Some("unavailable"), "first"),
-        ("reset", PARTS[0], Some("unavailable"), "first"),
-        ("refuse", "", Some("provider_rejected"), "first"),
-        ("redirect", "", Some("unavailable"), "first"),
-        ("limit", &whole, None, "first"),
-    ] {
-        let started =
-            socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
-        let (heard, end) = listen(&mut socket).await;
-        let kind = if code.is_some() { "chat.failed" } else { "chat.completed" };
-        assert_eq!(
-            (text(&end["type"]), end["code"].as_str(), heard.as_str()),
-            (kind, code, expected),
-            "{message}: {end}"
-        );
-        let stored = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
-        assert_eq!(
-            (text(&stored["text"]), text(&stored["status"])),
-            (expected, if code.is_some() { "failed" } else { "completed" }),
-            "{message}"
-        );
-        // Tokens that were read are paid for, even if the reply failed.
-        assert_eq!(
-            stored["cost_usd"] == "0.00",
-            message == "refuse" || message == "redirect",
-            "{message}: {stored}"
-        );
-        let events = own_events(&stack, &caller, "chat.message").await;
-        assert_eq!(events.last().unwrap()["detail"]["model"], model, "{message}");
-    }
 }
 
 /// Hears a reply to its end. Returns its text, and the message that ended it.

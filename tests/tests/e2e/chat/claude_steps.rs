@@ -1,5 +1,5 @@
 //! Steps of a loop with tools, by the provider `anthropic` against a server that speaks the
-//! Messages API.
+//! Messages API, and by `bedrock` where models there differ.
 
 use assistant::domain::{Effort, MessageRole, StopReason};
 use assistant::{Content, Event, Fault, Provider, Request, ToolUse, Turn};
@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use platform::ids;
 use serde_json::{Value, json};
 use tally_tests::Circuits;
+use tally_tests::bedrock_api::{self, BedrockApi};
 use tally_tests::messages_api::{Answer, Cut, KEY, MessagesApi, Step, reply};
 use tally_tests::steps::{bodies, results, step, tools};
 
@@ -130,39 +131,6 @@ async fn a_use_in_which_a_reply_is_cut_off_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_model_of_a_request_is_asked_first_and_the_fallback_stays() {
-    let busy = || Answer::error(529, "overloaded_error").header("x-should-retry", "false");
-    let api = MessagesApi::start(move |asked| {
-        let is_busy = asked.message() == "busy" && asked.body["model"] != "second";
-        if is_busy { busy() } else { Answer::stream(reply(&["Hi."])) }
-    });
-    let api = api.await;
-    let done = Ok(StopReason::EndTurn);
-    for (fallback, model, message, models, end) in [
-        ("second", None, "free", &["first"][..], done),
-        ("second", Some("third"), "free", &["third"], done),
-        ("second", Some("second"), "free", &["second"], done),
-        ("second", None, "busy", &["first", "second"], done),
-        ("second", Some("third"), "busy", &["third", "second"], done),
-        ("", Some("third"), "busy", &["third"], Err(Fault::Overloaded)),
-        // It has no price.
-        ("second", Some("fourth"), "free", &["second"], done),
-        ("", Some("fourth"), "free", &[], Err(Fault::UnknownModel)),
-    ] {
-        let circuits = Circuits::start().await;
-        let provider = circuits.anthropic(&api, &[("AI_FALLBACK_MODEL", fallback)]);
-        let turns = vec![Turn::text(MessageRole::User, message)];
-        let request = Request { turns, model: model.map(str::to_owned), ..Request::default() };
-        let before = api.asked().len();
-        let told = events(&*provider, request).await;
-        assert_eq!(outcome(&told), (models.to_vec(), end), "{fallback} {model:?} {message}");
-        let asked: Vec<_> =
-            api.asked()[before..].iter().map(|asked| asked.body["model"].clone()).collect();
-        assert_eq!(json!(asked), json!(models), "{fallback} {model:?} {message}");
-    }
-}
-
-#[tokio::test]
 async fn thoughts_that_no_longer_stand_after_the_same_are_left_out() {
     let api = MessagesApi::steps(vec![
         Step::new().thinks("I look.").uses("toolu_1", "list_tasks", &json!({})).answer(),
@@ -192,7 +160,7 @@ async fn thoughts_that_no_longer_stand_after_the_same_are_left_out() {
 }
 
 #[tokio::test]
-async fn the_effort_and_the_bound_of_a_request_are_sent() {
+async fn the_effort_of_a_request_is_sent() {
     let api = MessagesApi::start(|asked| {
         let takes_effort = asked.body["model"] != "second";
         if !takes_effort && !asked.body["output_config"].is_null() {
@@ -203,25 +171,22 @@ async fn the_effort_and_the_bound_of_a_request_are_sent() {
     });
     let api = api.await;
     let circuits = Circuits::start().await;
-    let provider = circuits.anthropic(&api, &[("AI_MAX_TOKENS", "1000")]);
+    let provider = circuits.anthropic(&api, &[]);
     let config = |word: &str| json!({"effort": word});
-    for (model, effort, max_tokens, sent) in [
-        ("first", None, None, vec![(Value::Null, 1_000)]),
-        ("first", Some(Effort::Max), Some(300), vec![(config("max"), 300)]),
-        ("first", Some(Effort::Low), Some(1_001), vec![(config("low"), 1_000)]),
+    for (model, effort, sent) in [
+        ("first", None, vec![Value::Null]),
+        ("first", Some(Effort::Max), vec![config("max")]),
+        ("first", Some(Effort::Low), vec![config("low")]),
         // The model takes none.
-        ("second", Some(Effort::High), None, vec![(config("high"), 1_000), (Value::Null, 1_000)]),
-        ("second", None, Some(1), vec![(Value::Null, 1)]),
+        ("second", Some(Effort::High), vec![config("high"), Value::Null]),
+        ("second", None, vec![Value::Null]),
     ] {
         let before = api.asked().len();
         let model = Some(model.to_owned());
-        let request = Request { model, effort, max_tokens, ..request() };
-        let told = events(&*provider, request).await;
+        let told = events(&*provider, Request { model, effort, ..request() }).await;
         assert_eq!(outcome(&told).1, Ok(StopReason::EndTurn));
         let asked = api.asked();
-        let found = asked[before..].iter().map(|asked| {
-            (asked.body["output_config"].clone(), asked.body["max_tokens"].as_u64().unwrap())
-        });
+        let found = asked[before..].iter().map(|asked| asked.body["output_config"].clone());
         assert_eq!(found.collect::<Vec<_>>(), sent, "{effort:?}");
     }
     assert_eq!(api.refused(), Vec::<String>::new());
@@ -255,6 +220,29 @@ async fn strict_tools_are_given_up_where_a_model_refuses_them() {
     let told = events(&*circuits.anthropic(&api, &[]), request()).await;
     assert_eq!(outcome(&told).1, Err(Fault::RequestRefused));
     assert_eq!(api.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_model_that_knows_no_wish_for_an_answer_without_a_tool_gives_one() {
+    let api = BedrockApi::start(|asked| {
+        if !asked.body["tool_choice"].is_null() {
+            return bedrock_api::error(bedrock_api::errors::NO_TOOL_CHOICE);
+        }
+        let used = Step::new().says("Done.").uses("toolu_1", "list_tasks", &json!({}));
+        bedrock_api::of_step(&used)
+    });
+    let api = api.await;
+    let circuits = Circuits::start().await;
+    let provider = circuits.bedrock(&api, &[]);
+    // The provider remembers it of the model.
+    for requests in [2, 1] {
+        let before = api.asked().len();
+        let request = Request { without_tools: true, ..request() };
+        let (turn, reason) = step(&*provider, request).await;
+        assert_eq!(turn.content, [Content::Text("Done.".into())]);
+        assert_eq!((reason, api.asked().len() - before), (StopReason::ToolUse, requests));
+    }
+    assert_eq!(api.refused(), Vec::<String>::new());
 }
 
 #[tokio::test]

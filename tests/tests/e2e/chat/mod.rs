@@ -1,6 +1,7 @@
 //! Replies of the assistant: over HTTP, over a WebSocket, and from the worker's side.
 
 mod anthropic;
+mod bedrock;
 mod budgets;
 mod cells;
 mod circuits;
@@ -12,8 +13,10 @@ mod cost;
 mod follow;
 mod http;
 mod many;
+mod openai;
 mod prompts;
 mod property;
+mod providers;
 mod refusals;
 mod repeats;
 mod socket;
