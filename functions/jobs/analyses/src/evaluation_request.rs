@@ -8,6 +8,7 @@ use serde_json::Value;
 use tally_jobs::domain::{Case, Check, max_cost_usd};
 use tally_prompts::domain::{PromptName, Values};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
 use crate::fields::{AnyJson, Text, Title};
 
@@ -20,7 +21,7 @@ const MOST_REPETITIONS: u32 = 5;
 const LONGEST_INPUT: usize = 60_000;
 
 /// The largest number of a version.
-const LARGEST: u64 = 999_999_999;
+const LARGEST: u32 = 999_999_999;
 
 /// Texts that an answer has to contain, at most.
 const MOST_TEXTS: usize = 100;
@@ -36,8 +37,8 @@ pub struct EvaluationRequest {
         example = "code.review"
     )]
     pub prompt: PromptName,
-    /// Numbers of the versions, 1 to 5, each once. 0 is the version that is built in.
-    #[schema(value_type = BTreeSet<u32>, min_items = 1, max_items = 5, example = json!([3, 4]))]
+    /// Numbers of the versions.
+    #[schema(schema_with = versions)]
     pub versions: Vec<u32>,
     /// The cases.
     #[schema(value_type = Vec<EvaluationCase>, min_items = 1, max_items = 200)]
@@ -111,13 +112,29 @@ impl FromField for Cases {
     }
 }
 
+/// The schema of a list of versions.
+fn versions() -> Schema {
+    let number =
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(LARGEST));
+    let description =
+        "Numbers of the versions, 1 to 5, each once. 0 is the version that is built in.";
+    ArrayBuilder::new()
+        .items(number)
+        .unique_items(true)
+        .min_items(Some(1))
+        .max_items(Some(MOST_VERSIONS))
+        .description(Some(description))
+        .examples([serde_json::json!([3, 4])])
+        .into()
+}
+
 impl FromField for Numbers {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let wrong = || format!("must be 1 to {MOST_VERSIONS} numbers of versions, each once");
         let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
         let number = |item| {
-            let number = u64::read(&RawValue::Json(item)).ok().filter(|number| *number <= LARGEST);
-            number.and_then(|number| u32::try_from(number).ok())
+            let number = u64::read(&RawValue::Json(item)).ok()?;
+            u32::try_from(number).ok().filter(|number| *number <= LARGEST)
         };
         let numbers = items.iter().map(number).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
         let different = numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len();

@@ -29,6 +29,9 @@ pub struct ListItems {
     cursors: Cursors,
 }
 
+/// Index of the last item that a job can have: a batch has an item for each of 50,000 rows at most.
+const LAST_INDEX: u32 = 49_999;
+
 /// The filters.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -37,8 +40,8 @@ pub struct ItemFilters {
     #[param(inline)]
     pub status: Option<ItemStatus>,
     /// Only items from this index on, which counts from 0.
-    #[param(required = false, default = 0)]
-    pub from_index: u64,
+    #[param(required = false, default = 0, maximum = 49_999)]
+    pub from_index: u32,
 }
 
 /// The query parameters.
@@ -53,10 +56,14 @@ pub struct ItemsQuery {
 impl Input for ItemsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let status = fields.optional("status");
-        let from_index = fields.optional("from_index");
+        let from_index = fields.optional::<u64>("from_index");
         let paging = Paging::read(fields);
-        let filters = ItemFilters { status: status?, from_index: from_index?.unwrap_or_default() };
-        Some(Self { filters, paging: paging? })
+        let from_index = u32::try_from(from_index?.unwrap_or_default());
+        let Ok(from_index @ 0..=LAST_INDEX) = from_index else {
+            fields.refuse("from_index", "must be 0 to 49999");
+            return None;
+        };
+        Some(Self { filters: ItemFilters { status: status?, from_index }, paging: paging? })
     }
 }
 
@@ -90,8 +97,7 @@ impl Endpoint for ListItems {
         let place = self.cursors.open::<u32>(paging, user_id, request.call).await?;
         let head = self.jobs.get(user_id, &id, request.now).await?;
         let head = head.ok_or_else(Problem::not_found)?;
-        let first = u32::try_from(filters.from_index).unwrap_or(u32::MAX);
-        let from = place.unwrap_or(first).min(head.items);
+        let from = place.unwrap_or(filters.from_index).min(head.items);
         let (stored, last) = self.items.page(&id, from, LOOK_AT).await?;
         let indices = from..last.map_or(head.items, |last| last + 1);
         let wanted = self.wanted(&head).await?;
@@ -125,7 +131,9 @@ mod tests {
         for (query, expected) in [
             ("", Ok((None, 0))),
             ("status=failed&from_index=20&limit=5", Ok((Some(ItemStatus::Failed), 20))),
-            ("from_index=18446744073709551615", Ok((None, u64::MAX))),
+            ("from_index=49999", Ok((None, 49_999))),
+            ("from_index=50000", Err(vec!["from_index"])),
+            ("from_index=18446744073709551615", Err(vec!["from_index"])),
             ("status=done&from_index=-1", Err(vec!["status", "from_index"])),
             ("from=1&limit=101", Err(vec!["limit", "from"])),
         ] {
