@@ -130,7 +130,7 @@ fn said(name: Option<&str>, message: Option<&str>) -> Said {
         }
         fault => (fault, None),
     };
-    Said { fault, refused, word }
+    Said { fault, refused, retry_after: None, word }
 }
 
 /// The meaning of an exception; `None` for one that is not known.

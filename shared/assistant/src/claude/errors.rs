@@ -106,7 +106,7 @@ impl ErrorObject {
         };
         let code = self.details.as_ref().and_then(|details| details.error_code.as_deref());
         let code = code.map(|code| format!("/{code}")).unwrap_or_default();
-        Said { fault, refused, word: format!("{}{code}", self.r#type) }
+        Said { fault, refused, retry_after: None, word: format!("{}{code}", self.r#type) }
     }
 }
 

@@ -6,6 +6,8 @@
 //! - llama.cpp: <https://github.com/ggml-org/llama.cpp/pull/15780>
 //! - `SGLang`, in a stream: <https://github.com/sgl-project/sglang/pull/20027>
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -28,6 +30,7 @@ struct Told {
     param: String,
     /// The code or the status that is a number.
     number: Option<u16>,
+    retry_after: Option<Duration>,
 }
 
 /// What an answer with this status and body says.
@@ -101,6 +104,7 @@ impl Told {
             words: words.map(str::to_ascii_lowercase).collect(),
             param: object["param"].as_str().unwrap_or_default().to_ascii_lowercase(),
             number: named.into_iter().find_map(number),
+            retry_after: object["details"].as_array().into_iter().flatten().find_map(delay),
         }
     }
 
@@ -110,7 +114,7 @@ impl Told {
         let (fault, refused) = self.meaning(status.or(self.number));
         let words = self.words.iter().map(String::as_str).chain([self.param.as_str()]);
         let words: Vec<_> = words.filter(|word| is_word(word)).collect();
-        Said { fault, refused, word: words.join("/") }
+        Said { fault, refused, retry_after: self.retry_after, word: words.join("/") }
     }
 
     fn meaning(&self, status: Option<u16>) -> (Option<Fault>, Option<Part>) {
@@ -163,6 +167,13 @@ fn number(code: &Value) -> Option<u16> {
         code => code.as_u64()?.try_into().ok()?,
     };
     (400..600).contains(&number).then_some(number)
+}
+
+/// The pause that Gemini asks for, such as `"34.07s"` in a `google.rpc.RetryInfo`. It sends no
+/// header.
+fn delay(detail: &Value) -> Option<Duration> {
+    let seconds: f64 = detail["retryDelay"].as_str()?.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|pause| !pause.is_zero())
 }
 
 /// The fault by a word that says more than the status.
@@ -732,6 +743,27 @@ mod tests {
         {
             assert!(in_answer(&value, false).is_none(), "{value}");
             assert!(in_answer(&value, true).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_server_may_ask_for_a_pause_in_the_body() {
+        let with = |delay: Value| {
+            let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo",
+                "retryDelay": delay});
+            let details = json!([{"@type": "type.googleapis.com/google.rpc.Help"}, info]);
+            let error = json!({"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details});
+            failure(429, &json!([{"error": error}]).to_string())
+        };
+        for (delay, expected) in [("2s", 2_000), ("1.5s", 1_500), ("34.074824224s", 34_074)] {
+            let failure = with(delay.into());
+            let asked = failure.error.retry_after.map(|pause| pause.as_millis());
+            assert_eq!(asked, Some(expected), "{delay}");
+            // A long pause is left to the caller.
+            assert_eq!(failure.pause(0).is_some(), expected < 8_000, "{delay}");
+        }
+        for delay in [json!("0s"), json!("-1s"), json!("2"), json!("NaNs"), json!(2), json!("é")] {
+            assert_eq!(with(delay.clone()).error.retry_after, None, "{delay}");
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Said {
     pub fault: Option<Fault>,
     /// The part of the request that is refused, if the message names one that can be left out.
     pub refused: Option<Part>,
+    /// The pause that the provider asks for in the body. A header goes before it.
+    pub retry_after: Option<Duration>,
     /// The provider's word for it, for the log. It never quotes the request.
     pub word: String,
 }
@@ -78,7 +80,7 @@ impl Failure {
 
     /// An answer with another status than 200, with these headers and this body.
     pub fn of_status(status: StatusCode, headers: &HeaderMap, said: Said, now: Timestamp) -> Self {
-        let Said { fault, refused, word } = said;
+        let Said { fault, refused, retry_after, word } = said;
         let fault = fault.unwrap_or_else(|| fault_of_status(status));
         let is_passing = match header(headers, "x-should-retry") {
             Some("true") => true,
@@ -88,7 +90,7 @@ impl Failure {
             // Bedrock answers 424 if the model behind it has failed.
             _ => matches!(status.as_u16(), 408 | 409 | 424 | 429 | 500..),
         };
-        let wanted = wanted(headers, now);
+        let wanted = wanted(headers, now).or(retry_after);
         let retry = if is_passing { Retry::After(wanted) } else { Retry::Never };
         let id = REQUEST_IDS.iter().find_map(|name| header(headers, name)).unwrap_or("-");
         let detail = format!("{} {word} (request {id})", status.as_u16());
