@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sse_stream::Sse;
 
 use crate::claude::{self, Purpose, StreamEvent};
+use crate::domain::Usage;
 use crate::error::{Fault, ProviderError};
 use crate::provider::Provider;
 use crate::remote::{
@@ -97,8 +98,8 @@ impl remote::Api for Api {
         Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"))
     }
 
-    fn reply(request: &Request, max_tokens: u64) -> claude::Reply {
-        claude::Reply::new(request, max_tokens)
+    fn reply(request: &Request, input: Usage, max_tokens: u64) -> claude::Reply {
+        claude::Reply::new(request, input, max_tokens)
     }
 
     /// <https://platform.claude.com/docs/en/build-with-claude/token-counting>

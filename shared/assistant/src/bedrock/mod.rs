@@ -21,6 +21,7 @@ use platform::{ConfigError, Platform};
 use tokio::time::timeout_at;
 
 use crate::claude::{self, Purpose};
+use crate::domain::Usage;
 use crate::error::ProviderError;
 use crate::provider::Provider;
 use crate::remote::{
@@ -101,8 +102,8 @@ impl remote::Api for Api {
         Ok(chunks(answer, bound))
     }
 
-    fn reply(request: &Request, max_tokens: u64) -> claude::Reply {
-        claude::Reply::new(request, max_tokens)
+    fn reply(request: &Request, input: Usage, max_tokens: u64) -> claude::Reply {
+        claude::Reply::new(request, input, max_tokens)
     }
 }
 

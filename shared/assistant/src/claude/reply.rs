@@ -63,16 +63,16 @@ impl Part {
 }
 
 impl Reply {
-    /// The empty reply to a request. It may have so many tokens at most.
-    pub fn new(request: &Request, max_tokens: u64) -> Self {
-        let input_tokens = Estimate::of(request).tokens();
+    /// The empty reply to a request, with an estimate of its input. It may have so many tokens at
+    /// most.
+    pub fn new(request: &Request, input: Usage, max_tokens: u64) -> Self {
         Self {
             max_tokens,
             takes_uses: !request.without_tools,
             is_started: false,
             has_begun: false,
             is_over: false,
-            usage: Usage { input_tokens, ..Usage::default() },
+            usage: input,
             is_input_counted: false,
             written: Estimate::default(),
             stop: None,
@@ -288,13 +288,11 @@ fn broken(why: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::MessageRole;
-    use crate::request::Turn;
     use serde_json::json;
 
     /// The events that these stand for, and whether the last one was an error.
     fn told(events: &[Value]) -> (Vec<Event>, bool) {
-        let mut reply = Reply::new(&Request::default(), 4_096);
+        let mut reply = Reply::new(&Request::default(), Usage::default(), 4_096);
         told_by(&mut reply, events)
     }
 
@@ -397,8 +395,8 @@ mod tests {
                 used(21, 12, 0, 0),
             ),
         ] {
-            let turns = vec![Turn::text(MessageRole::User, "x".repeat(31))];
-            let mut reply = Reply::new(&Request { turns, ..Request::default() }, 4_096);
+            let input = Usage { input_tokens: 21, ..Usage::default() };
+            let mut reply = Reply::new(&Request::default(), input, 4_096);
             let head = json!({"type": "message_start", "message": {"usage": first}});
             let end = json!({
                 "type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": last,
@@ -480,7 +478,7 @@ mod tests {
         // Whole, and without its end.
         for uses in [vec![tool(1, "a"), json_part(1, "{}"), stop(1)], vec![tool(1, "a")]] {
             let request = Request { without_tools: true, ..Request::default() };
-            let mut reply = Reply::new(&request, 4_096);
+            let mut reply = Reply::new(&request, Usage::default(), 4_096);
             let last = vec![end("tool_use"), stopped.clone()];
             let events = [vec![start(), text.clone()], uses, last].concat();
             let (told, failed) = told_by(&mut reply, &events);

@@ -71,8 +71,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// A meter of a reply that may have `most` tokens, with an estimate of its input.
-    pub fn new(input_tokens: u64, most: u64) -> Self {
-        let input = Usage { input_tokens, ..Usage::default() };
+    pub fn new(input: Usage, most: u64) -> Self {
         let since = Estimate::default();
         Self { most, input, counted: None, since, has_written: false, told: input }
     }
@@ -201,7 +200,7 @@ mod tests {
             ("a text", json!("20"), used(30, 12, 0, 0)),
             ("nothing", json!({}), used(30, 12, 0, 0)),
         ] {
-            let mut meter = Meter::new(30, 4_096);
+            let mut meter = Meter::new(used(30, 0, 0, 0), 4_096);
             meter.wrote("Four words of it.");
             if let Some(counted) = Counted::of(&usage) {
                 meter.count(&counted);
@@ -215,7 +214,7 @@ mod tests {
         let counted = |output: u64| {
             Counted::of(&json!({"prompt_tokens": 20, "completion_tokens": output})).unwrap()
         };
-        let mut meter = Meter::new(30, 20);
+        let mut meter = Meter::new(used(30, 0, 0, 0), 20);
         assert_eq!(meter.event(), None);
         let mut tokens = |text: &str, count: Option<u64>| {
             meter.wrote(text);
@@ -250,7 +249,7 @@ mod tests {
     #[test]
     fn a_server_that_counts_each_chunk_by_itself_lowers_nothing() {
         let usage = json!({"prompt_tokens": 20, "completion_tokens": 1});
-        let mut meter = Meter::new(30, 100);
+        let mut meter = Meter::new(used(30, 0, 0, 0), 100);
         let mut told = Vec::new();
         for text in ["Hi", " you", " there"] {
             meter.wrote(text);
@@ -264,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_model_may_have_written_nothing() {
-        let mut meter = Meter::new(30, 20);
+        let mut meter = Meter::new(used(30, 0, 0, 0), 20);
         let usage = json!({"prompt_tokens": 20, "completion_tokens": 0});
         meter.count(&Counted::of(&usage).unwrap());
         assert_eq!(meter.event(), Some(Event::Usage(used(20, 0, 0, 0))));

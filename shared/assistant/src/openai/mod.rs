@@ -29,6 +29,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use sse_stream::Sse;
 
+use crate::domain::Usage;
 use crate::error::ProviderError;
 use crate::provider::Provider;
 use crate::remote::{
@@ -116,8 +117,8 @@ impl remote::Api for Api {
         Err(errors::in_body(self.http.whole_body(response).await))
     }
 
-    fn reply(request: &Request, max_tokens: u64) -> Reply {
-        Reply::new(request, max_tokens)
+    fn reply(request: &Request, input: Usage, max_tokens: u64) -> Reply {
+        Reply::new(request, input, max_tokens)
     }
 }
 

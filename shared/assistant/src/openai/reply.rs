@@ -7,10 +7,10 @@ use super::finish::{Finish, finish};
 use super::meter::Meter;
 use super::thought::{Member, Thought};
 use super::uses::Uses;
-use crate::domain::StopReason;
+use crate::domain::{StopReason, Usage};
 use crate::error::Fault;
 use crate::provider::Event;
-use crate::remote::{self, Estimate, Failure};
+use crate::remote::{self, Failure};
 use crate::request::Request;
 
 /// Bytes of reasoning and of inputs of tools that are kept until they are whole, at most. A model
@@ -21,10 +21,7 @@ const MOST_KEPT: usize = 4 * 1024 * 1024;
 #[expect(clippy::struct_excessive_bools, reason = "they say how far it has come")]
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// Whether the model may use a tool. Ollama knows no `tool_choice`.
-    takes_uses: bool,
-    /// Whether it was told to use none, although it has tools.
-    has_idle_tools: bool,
+    tools: Tools,
     /// Whether the model has answered, even if with nothing.
     has_answered: bool,
     is_paid: bool,
@@ -43,12 +40,33 @@ pub(crate) struct Reply {
     meter: Meter,
 }
 
+/// What a model may do with tools. Some servers know no `tool_choice`, so it may do otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tools {
+    /// There are none.
+    Absent,
+    /// It was told to use none of those that it sees.
+    Idle,
+    /// It may use them.
+    Usable,
+}
+
+impl Tools {
+    fn of(request: &Request) -> Self {
+        match (request.tools.is_empty(), request.without_tools) {
+            (true, _) => Self::Absent,
+            (false, true) => Self::Idle,
+            (false, false) => Self::Usable,
+        }
+    }
+}
+
 impl Reply {
-    /// The empty reply to a request. It may have so many tokens at most.
-    pub fn new(request: &Request, max_tokens: u64) -> Self {
+    /// The empty reply to a request, with an estimate of its input. It may have so many tokens at
+    /// most.
+    pub fn new(request: &Request, input: Usage, max_tokens: u64) -> Self {
         Self {
-            takes_uses: !request.without_tools && !request.tools.is_empty(),
-            has_idle_tools: request.without_tools && !request.tools.is_empty(),
+            tools: Tools::of(request),
             has_answered: false,
             is_paid: false,
             has_begun: false,
@@ -59,7 +77,7 @@ impl Reply {
             reasoning: None,
             uses: Uses::after(&request.turns),
             kept: 0,
-            meter: Meter::new(Estimate::of(request).tokens(), max_tokens),
+            meter: Meter::new(input, max_tokens),
         }
     }
 
@@ -148,7 +166,7 @@ impl Reply {
         if let Some(failure) = self.failed.take() {
             return Err(failure);
         }
-        let is_unwanted = !self.takes_uses && !self.uses.is_empty();
+        let is_unwanted = self.tools != Tools::Usable && !self.uses.is_empty();
         if is_unwanted {
             tracing::warn!("the model used a tool that it may not use; the use is left out");
             self.uses = Uses::default();
@@ -168,7 +186,7 @@ impl Reply {
         }
         events.extend(self.uses.events(cut.is_some()));
         let is_use = |event: &Event| matches!(event, Event::ToolUse(_));
-        let asks = events.iter().any(is_use) || is_unwanted && self.has_idle_tools;
+        let asks = events.iter().any(is_use) || is_unwanted && self.tools == Tools::Idle;
         let whole = if asks { StopReason::ToolUse } else { StopReason::EndTurn };
         events.push(Event::Stop(cut.unwrap_or(whole)));
         self.is_over = true;
@@ -228,7 +246,11 @@ mod tests {
     use crate::tool::{Tool, ToolUse};
     use serde_json::{Value, json};
 
-    /// A request of 2 + 29 bytes, which are estimated as 21 tokens.
+    /// The empty reply to a request, whose input is estimated as 21 tokens.
+    fn reply_to(request: &Request) -> Reply {
+        Reply::new(request, Usage { input_tokens: 21, ..Usage::default() }, 100)
+    }
+
     fn request() -> Request {
         let tool = Tool {
             name: "profits".into(),
@@ -274,7 +296,7 @@ mod tests {
     }
 
     fn read(frames: &[Value]) -> Found {
-        read_by(Reply::new(&request(), 100), frames)
+        read_by(reply_to(&request()), frames)
     }
 
     /// The events without those of the usage.
@@ -540,7 +562,7 @@ mod tests {
         for (request, reason) in
             [(without_tools, StopReason::ToolUse), (no_tools, StopReason::EndTurn)]
         {
-            let found = read_by(Reply::new(&request, 100), &frames);
+            let found = read_by(reply_to(&request), &frames);
             assert_eq!(parts(&found), [said("Hi"), Event::Stop(reason)]);
         }
     }
@@ -623,7 +645,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_reply_is_bounded() {
-        let mut reply = Reply::new(&request(), 100);
+        let mut reply = reply_to(&request());
         let piece = "x".repeat(MOST_KEPT / 4);
         let thinks = |text: &str| frame(&delta(&json!({"reasoning": text})).to_string());
         for _ in 0..3 {

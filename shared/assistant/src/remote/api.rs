@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::part::Takes;
+use crate::domain::Usage;
 use crate::error::ProviderError;
 use crate::provider::Event;
 use crate::request::{Request, Turn};
@@ -44,8 +45,9 @@ pub(crate) trait Api: Send + Sync + 'static {
         sending: Sending<'_>,
     ) -> impl Future<Output = Result<Messages<Self::Message>, Failure>> + Send;
 
-    /// The empty reply to a request. It may have so many tokens at most.
-    fn reply(request: &Request, max_tokens: u64) -> Self::Reply;
+    /// The empty reply to a request, with an estimate of its input. It may have so many tokens at
+    /// most.
+    fn reply(request: &Request, input: Usage, max_tokens: u64) -> Self::Reply;
 
     /// Counts the tokens of a request, if [`Self::COUNTS`].
     fn count(

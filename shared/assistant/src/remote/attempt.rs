@@ -98,7 +98,7 @@ impl<A: Api> Attempt<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::StopReason;
+    use crate::domain::{StopReason, Usage};
     use crate::error::ProviderError;
     use crate::remote::{Reply, Takes};
     use crate::request::{Request, Turn};
@@ -153,7 +153,7 @@ mod tests {
             Err(silent())
         }
 
-        fn reply(_: &Request, _: u64) -> StubReply {
+        fn reply(_: &Request, _: Usage, _: u64) -> StubReply {
             StubReply::default()
         }
     }

@@ -39,8 +39,8 @@ pub(super) struct ModelCall<A: Api> {
     retries: u32,
     /// The pause before the next attempt.
     pause: Option<Duration>,
-    /// The body of the next attempt: its events have been given, but it has not been sent.
-    prepared: Option<Vec<u8>>,
+    /// The next attempt: its events have been given, but it has not been sent.
+    prepared: Option<Prepared>,
     attempt: Option<Attempt<A>>,
     /// The header `Authorization` of the latest attempt, if it had one.
     authorization: Option<HeaderValue>,
@@ -50,6 +50,13 @@ pub(super) struct ModelCall<A: Api> {
     /// The error to return when no events are left.
     failed: Option<ProviderError>,
     is_over: bool,
+}
+
+/// A request that is ready to be sent.
+struct Prepared {
+    body: Vec<u8>,
+    /// An estimate of what the model reads.
+    input: Usage,
 }
 
 impl<A: Api> ModelCall<A> {
@@ -101,8 +108,8 @@ impl<A: Api> ModelCall<A> {
         if let Some(pause) = self.pause.take() {
             sleep(pause).await;
         }
-        if let Some(body) = self.prepared.take() {
-            self.attempt = Some(self.begin(body).await?);
+        if let Some(prepared) = self.prepared.take() {
+            self.attempt = Some(self.begin(prepared).await?);
             self.model().learn(self.taken);
             return Ok(());
         }
@@ -148,20 +155,21 @@ impl<A: Api> ModelCall<A> {
         // If the caller drops the call before the provider has counted, this estimate of the
         // input stands as its usage.
         let input_tokens = Estimate::of(&self.request).tokens();
-        self.ready.push_back(Event::Usage(Usage { input_tokens, ..Usage::default() }));
-        self.prepared = Some(body);
+        let input = Usage { input_tokens, ..Usage::default() };
+        self.ready.push_back(Event::Usage(input));
+        self.prepared = Some(Prepared { body, input });
         Ok(())
     }
 
     /// Sends an attempt.
-    async fn begin(&mut self, body: Vec<u8>) -> Result<Attempt<A>, Failure> {
+    async fn begin(&mut self, Prepared { body, input }: Prepared) -> Result<Attempt<A>, Failure> {
         let Shared { api, patience, .. } = &*self.shared;
         let sending = Sending {
             model: &self.model().name,
             authorization: self.authorization.clone(),
             by: Instant::now() + patience.first_token,
         };
-        let reply = A::reply(&self.request, self.max_tokens());
+        let reply = A::reply(&self.request, input, self.max_tokens());
         Attempt::begin(api, body, sending, reply, *patience).await
     }
 
@@ -301,7 +309,7 @@ mod tests {
             }
         }
 
-        fn reply(_: &Request, _: u64) -> Over {
+        fn reply(_: &Request, _: Usage, _: u64) -> Over {
             Over::default()
         }
     }
