@@ -44,6 +44,11 @@ pub enum Dialect {
     ///
     /// <https://github.com/BerriAI/litellm/pull/39748>
     Litellm,
+    /// `LiteLLM` in front of Claude. Its thinking is in blocks too, and each one ends with its
+    /// signature. Where it thinks, they have to come back with the calls of the current reply.
+    ///
+    /// <https://github.com/openai/openai-agents-python/issues/1704>
+    LitellmClaude,
     /// `DeepSeek`. Its thoughts have to come back with the calls of the current reply. Comments keep
     /// the connection alive.
     ///
@@ -66,6 +71,15 @@ pub enum Dialect {
     /// <https://github.com/openai/openai-go/issues/227>
     /// <https://github.com/damianvtran/local-operator/pull/223>
     Openrouter,
+    /// `OpenRouter` in front of Claude. Its thinking is in blocks too, in pieces of one index.
+    ///
+    /// <https://github.com/agno-agi/agno/pull/5802>
+    OpenrouterClaude,
+    /// `OpenRouter` in front of Gemini. A block with the signature of a call comes with the call.
+    /// It has to come back.
+    ///
+    /// <https://github.com/LibreChat-AI/agents/issues/37>
+    OpenrouterGemini,
     /// `SGLang`. A call has no id, unless it is the first one.
     ///
     /// <https://github.com/sgl-project/sglang/issues/7048>
@@ -150,7 +164,7 @@ pub(super) enum Told {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Openai,
         Self::Azure,
         Self::Gemini,
@@ -159,10 +173,13 @@ impl Dialect {
         Self::OldVllm,
         Self::Ollama,
         Self::Litellm,
+        Self::LitellmClaude,
         Self::Deepseek,
         Self::DeepseekR1,
         Self::DeepseekV4,
         Self::Openrouter,
+        Self::OpenrouterClaude,
+        Self::OpenrouterGemini,
         Self::Sglang,
         Self::Fastapi,
         Self::WithoutUsage,
@@ -179,8 +196,18 @@ impl Dialect {
     pub fn reasoning(self) -> Option<&'static str> {
         match self {
             Self::Openai | Self::Azure | Self::Gemini | Self::GeminiInPieces => None,
-            Self::Vllm | Self::Ollama | Self::Openrouter => Some("reasoning"),
+            Self::Vllm | Self::Ollama => Some("reasoning"),
+            _ if self.is_openrouter() => Some("reasoning"),
             _ => Some("reasoning_content"),
+        }
+    }
+
+    /// The member of a message that has the thoughts in blocks.
+    pub fn blocks(self) -> Option<&'static str> {
+        match self {
+            Self::LitellmClaude => Some("thinking_blocks"),
+            Self::OpenrouterClaude | Self::OpenrouterGemini => Some("reasoning_details"),
+            _ => None,
         }
     }
 
@@ -198,6 +225,11 @@ impl Dialect {
     /// Whether it is one of Gemini's.
     pub(super) fn is_gemini(self) -> bool {
         matches!(self, Self::Gemini | Self::GeminiInPieces)
+    }
+
+    /// Whether it is one of `OpenRouter`'s.
+    pub(super) fn is_openrouter(self) -> bool {
+        matches!(self, Self::Openrouter | Self::OpenrouterClaude | Self::OpenrouterGemini)
     }
 
     /// Whether it is one of vLLM's.
@@ -259,7 +291,7 @@ impl Dialect {
     /// The comment before the first chunk.
     pub(super) fn comment(self) -> Option<&'static str> {
         match self {
-            Self::Openrouter => Some(": OPENROUTER PROCESSING\n\n"),
+            _ if self.is_openrouter() => Some(": OPENROUTER PROCESSING\n\n"),
             _ if self.is_deepseek() => Some(": keep-alive\n\n"),
             _ => None,
         }

@@ -73,11 +73,11 @@ impl Wrong {
                 "code": status,
             }),
             Dialect::Ollama => json!({"error": message}),
-            Dialect::Litellm => json!({"error": {
+            Dialect::Litellm | Dialect::LitellmClaude => json!({"error": {
                 "message": format!("litellm.{}: {message}", self.class_of_litellm()),
                 "type": null, "param": null, "code": status.to_string(),
             }}),
-            Dialect::Openrouter => json!({
+            _ if dialect.is_openrouter() => json!({
                 "error": {
                     "message": message, "code": status, "metadata": {"provider_name": "Stand-in"},
                 },
@@ -254,8 +254,8 @@ pub(super) fn broken(dialect: Dialect) -> Vec<String> {
     }});
     match dialect {
         Dialect::Gemini | Dialect::GeminiInPieces => vec![frame(&wrong.of_google())],
-        Dialect::Litellm => vec![frame(&wrong.body(dialect))],
-        Dialect::Openrouter => {
+        Dialect::Litellm | Dialect::LitellmClaude => vec![frame(&wrong.body(dialect))],
+        _ if dialect.is_openrouter() => {
             let ends = choice(&json!({"role": "assistant", "content": ""}), Some("error"));
             let mut chunk = envelope(&json!([ends]));
             chunk["error"] = json!({"code": 503, "message": message});

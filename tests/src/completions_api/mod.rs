@@ -23,15 +23,17 @@
 //!   they do, [`Step::answer_in`] makes their answers, and [`act_in`] their [`Act`]s.
 //! - [`Asked`]: a request that it took. [`CompletionsApi::refused`] says why it did not take
 //!   others. [`bodies()`]: the requests that our own provider sends.
-//! - Rules (`rules.rs`, `messages.rs`, `schemas.rs`, `thoughts.rs`): each call of a tool is answered
-//!   right after it; a strict schema requires all its properties; a document is a PDF in base64.
-//!   A model whose name begins with `new-` takes no `max_tokens`. One with `old-` takes no
-//!   `max_completion_tokens` and no `stream_options`, and one with `plain-` no `reasoning_effort`.
+//! - Rules (`rules.rs`, `messages.rs`, `schemas.rs`, `thoughts.rs`, `blocks.rs`): each call of a
+//!   tool is answered right after it; a strict schema requires all its properties; a document is a
+//!   PDF in base64. A model whose name begins with `new-` takes no `max_tokens`. One with `old-`
+//!   takes no `max_completion_tokens` and no `stream_options`, and one with `plain-` no
+//!   `reasoning_effort`.
 //!
 //! [`Act`]: crate::model_server::Act
 
 mod act;
 mod asked;
+mod blocks;
 mod bodies;
 mod call;
 mod chunks;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Answer;
+use super::blocks;
 use super::call::Call;
 use super::chunks::{choice, done, envelope, frame, usage_frame, usage_of};
 use super::dialect::{Dialect, Told};
@@ -174,7 +175,10 @@ impl Step {
                     for (number, entry) in
                         call.entries(dialect, calls, is_cut).into_iter().enumerate()
                     {
-                        let value = json!({"tool_calls": [entry]});
+                        let mut value = json!({"tool_calls": [entry]});
+                        if number == 0 {
+                            blocks::add_signature(&mut value, &call.id, dialect);
+                        }
                         deltas.push(Delta { value, tokens: usize::from(number == 0) });
                     }
                     calls += 1;
@@ -257,7 +261,9 @@ fn thoughts_of(texts: &[String], dialect: Dialect) -> Vec<Delta> {
     let delta = |text: &String| {
         let mut value = json!({"content": null});
         value[member] = json!(text);
+        blocks::add_thought(&mut value, text, dialect);
         Delta::paid(value)
     };
-    texts.iter().map(delta).collect()
+    let end = blocks::end_of_thought(&texts.concat(), dialect).map(Delta::free);
+    texts.iter().map(delta).chain(end).collect()
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::blocks;
 use super::call::signature;
 use super::dialect::Dialect;
 use super::errors::Wrong;
@@ -10,7 +11,8 @@ use super::rules::{self, ensure, list};
 /// Refuses a message of the assistant with a member that the server does not know.
 pub(super) fn check_members(message: &Value, dialect: Dialect, place: &str) -> Result<(), Wrong> {
     let usual = ["role", "content", "tool_calls", "refusal"];
-    let members: Vec<_> = usual.into_iter().chain(dialect.reasoning()).collect();
+    let members: Vec<_> =
+        usual.into_iter().chain(dialect.reasoning()).chain(dialect.blocks()).collect();
     rules::check_members(message, &members, place)
 }
 
@@ -58,7 +60,11 @@ pub(super) fn check(body: &Value, dialect: Dialect) -> Result<(), Wrong> {
                 )
             })
         }
-        _ => Ok(()),
+        _ => {
+            let thinks = body["reasoning_effort"].is_string();
+            let mut steps = assistants().filter(|(index, _)| *index > last);
+            steps.try_for_each(|(_, message)| blocks::check(message, dialect, thinks))
+        }
     }
 }
 

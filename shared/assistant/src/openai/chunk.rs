@@ -6,9 +6,10 @@
 use serde_json::Value;
 use sse_stream::Sse;
 
+use super::blocks::Block;
 use super::errors;
 use super::meter::Counted;
-use super::thought::Member;
+use super::thought::{List, Member};
 use super::uses::Delta;
 use crate::error::Fault;
 use crate::remote::Failure;
@@ -39,6 +40,8 @@ pub(super) struct Choice {
     /// Text in which the model refuses to answer.
     pub refusal: String,
     pub reasoning: Option<(Member, String)>,
+    /// Pieces of reasoning in blocks.
+    pub blocks: Option<(List, Vec<Block>)>,
     pub uses: Vec<Delta>,
     /// Why the reply stops.
     pub finish_reason: Option<String>,
@@ -90,6 +93,10 @@ impl Choice {
             let text = text(taken(&mut delta, member.name()));
             (!text.is_empty()).then_some((member, text))
         });
+        let blocks = List::ALL.into_iter().find_map(|list| {
+            let pieces = blocks(taken(&mut delta, list.name()));
+            (!pieces.is_empty()).then_some((list, pieces))
+        });
         let uses = match taken(&mut delta, "tool_calls") {
             Value::Array(uses) => uses.iter().map(Delta::of).collect(),
             _ => Vec::new(),
@@ -99,6 +106,7 @@ impl Choice {
             text: text(taken(&mut delta, "content")),
             refusal: text(taken(&mut delta, "refusal")),
             reasoning,
+            blocks,
             uses,
             finish_reason: finish_reason.filter(|word| !word.is_empty()),
         }
@@ -120,6 +128,16 @@ fn text(value: Value) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The objects of a list.
+fn blocks(value: Value) -> Vec<Block> {
+    let Value::Array(pieces) = value else { return Vec::new() };
+    let object = |piece| match piece {
+        Value::Object(piece) => Some(piece),
+        _ => None,
+    };
+    pieces.into_iter().filter_map(object).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +190,7 @@ mod tests {
             reasoning: Some((member, text.into())),
             ..Choice::default()
         };
+        let pieces = |list, piece: &Value| Some((list, vec![piece.as_object().unwrap().clone()]));
         for (name, value, expected) in [
             (
                 "OpenAI, the first chunk",
@@ -203,8 +222,32 @@ mod tests {
             (
                 "OpenRouter, the same twice and in details",
                 json!({"delta": {"reasoning": "Hm.", "reasoning_content": "Hm.",
-                    "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]}}),
-                thought(Member::ReasoningContent, "Hm."),
+                    "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}, null]}}),
+                Choice {
+                    blocks: pieces(
+                        List::ReasoningDetails,
+                        &json!({"type": "reasoning.text",
+                        "text": "Hm."}),
+                    ),
+                    ..thought(Member::ReasoningContent, "Hm.")
+                },
+            ),
+            (
+                "LiteLLM in front of Claude",
+                json!({"delta": {"thinking_blocks": [{"type": "thinking", "signature": "c2ln"}]}}),
+                Choice {
+                    blocks: pieces(
+                        List::ThinkingBlocks,
+                        &json!({"type": "thinking",
+                        "signature": "c2ln"}),
+                    ),
+                    ..Choice::default()
+                },
+            ),
+            (
+                "empty lists",
+                json!({"delta": {"reasoning_details": [], "thinking_blocks": null}}),
+                Choice::default(),
             ),
             (
                 "Mistral, a list of parts",

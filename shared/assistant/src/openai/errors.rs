@@ -541,6 +541,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "it is one table of cases")]
     fn a_part_that_can_be_left_out_is_told_by_the_message() {
         let no = |param: &str| format!("Unsupported parameter: '{param}' is not supported.");
         for (name, message, expected) in [
@@ -596,6 +597,21 @@ mod tests {
             ),
             ("a gateway", "Extra inputs, field: 'messages[2].reasoning'", Some(Part::Thoughts)),
             ("Gemini", "Corrupted thought signature.", Some(Part::Thoughts)),
+            (
+                "LiteLLM, in front of Claude",
+                "litellm.BadRequestError: AnthropicException - messages.1.content.0: Invalid \
+                 `signature` in `thinking` block",
+                Some(Part::Thoughts),
+            ),
+            ("a gateway", &no("messages[2].reasoning_details"), Some(Part::Thoughts)),
+            ("a gateway", &no("thinking_blocks"), Some(Part::Thoughts)),
+            (
+                "LiteLLM, in front of Claude",
+                "litellm.BadRequestError: AnthropicException - messages.1.content.0.type: Expected \
+                 `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is \
+                 enabled, a final `assistant` message must start with a thinking block.",
+                Some(Part::Effort),
+            ),
             (
                 "OpenAI",
                 "Invalid schema for response_format 'answer': In context=('properties', \

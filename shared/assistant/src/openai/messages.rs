@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::thought::{Member, Thought};
+use super::thought::{List, Member, Thought};
 use crate::domain::MessageRole;
 use crate::request::{Content, Document, Turn};
 use crate::tool::{ToolResult, ToolUse};
@@ -63,6 +63,10 @@ pub(super) struct Said<'a> {
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     reasoning: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasoning_details: Vec<&'a Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thinking_blocks: Vec<&'a Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
 }
@@ -227,6 +231,7 @@ impl<'a> Said<'a> {
                 Content::ToolUse(used) if has_result(used) => said.tool_calls.push(Call::of(used)),
                 Content::Thought(thought) if is_current => match Thought::read(thought) {
                     Some(Thought::Reasoning { member, text }) => said.think(member, text),
+                    Some(Thought::Blocks { list, blocks }) => said.blocks(list).extend(blocks),
                     Some(of_use) => kept.push(of_use),
                     None => {}
                 },
@@ -248,6 +253,13 @@ impl<'a> Said<'a> {
                 self.reasoning_content.get_or_insert_default().push_str(text);
             }
             Member::Reasoning => self.reasoning.push_str(text),
+        }
+    }
+
+    fn blocks(&mut self, list: List) -> &mut Vec<&'a Value> {
+        match list {
+            List::ReasoningDetails => &mut self.reasoning_details,
+            List::ThinkingBlocks => &mut self.thinking_blocks,
         }
     }
 }
@@ -521,6 +533,22 @@ mod tests {
         let bare = [said(User, &[text("a")]), said(Assistant, &[reasoned("Hm.")])];
         assert_eq!(found(&bare), json!([user("a")]));
         assert_eq!(sent(&bare).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn reasoning_in_blocks_goes_back_in_its_own_list() {
+        let [first, second] = ["a", "b"].map(|text| json!({"type": "thinking", "thinking": text}));
+        for list in ["reasoning_details", "thinking_blocks"] {
+            let thought =
+                |block: &Value| Content::Thought(json!({"type": "openai", list: [block]}));
+            let step = [thought(&first), used("a", json!({})), thought(&second)];
+            let results = [result("a", "1", false)];
+            let asks = said(User, &[text("How much?")]);
+            let turns = [asks, said(Assistant, &step), said(User, &results)];
+            let mut expected = calls(None, &[call("a", "{}")]);
+            expected[list] = json!([first, second]);
+            assert_eq!(found(&turns), json!([user("How much?"), expected, tool("a", "1")]));
+        }
     }
 
     #[test]

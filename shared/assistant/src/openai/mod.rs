@@ -8,9 +8,11 @@
 //! - `body`, `messages`, `schema`: the request
 //! - `chunk`: a chunk of the stream; `uses`: uses of tools from their pieces; `meter`: the usage;
 //!   `finish`: the reasons why a reply stops; `reply`: the reply
-//! - `thought`: what goes back to the server with the next step
+//! - `thought`: what goes back to the server with the next step; `blocks`: reasoning in blocks, from
+//!   their pieces
 //! - `errors`, `refusal`: the meaning of errors
 
+mod blocks;
 mod body;
 mod chunk;
 mod errors;

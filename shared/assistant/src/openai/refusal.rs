@@ -111,6 +111,8 @@ const EFFORT: &[&str] = &[
     "reasoning_effort",
     "reasoning.effort",
     "reasoning effort",
+    // Claude behind LiteLLM. It takes a step without its thoughts if it does not think.
+    "expected `thinking`",
     // Ollama.
     "does not support thinking",
     "think value",
@@ -138,6 +140,10 @@ const THOUGHTS: &[&str] = &[
     // OpenAI and gateways.
     "'reasoning'",
     ".reasoning",
+    // OpenRouter and LiteLLM, which may ask another model this time.
+    "reasoning_details",
+    "thinking_blocks",
+    "`thinking` block",
     // Gemini's, sent to another model.
     "extra_content",
     "thought signature",

@@ -1,7 +1,10 @@
 //! Builds a reply from the chunks of its stream.
 
+use std::mem::take;
+
 use sse_stream::Sse;
 
+use super::blocks::Blocks;
 use super::chunk::{Choice, Chunk, Told};
 use super::finish::{Finish, finish};
 use super::meter::Meter;
@@ -34,8 +37,9 @@ pub(crate) struct Reply {
     failed: Option<Failure>,
     /// Reasoning that may go on.
     reasoning: Option<(Member, String)>,
+    blocks: Blocks,
     uses: Uses,
-    /// Bytes of the reasoning and of the uses.
+    /// Bytes of the reasoning, in both forms, and of the uses.
     kept: usize,
     meter: Meter,
 }
@@ -75,6 +79,7 @@ impl Reply {
             finish: None,
             failed: None,
             reasoning: None,
+            blocks: Blocks::default(),
             uses: Uses::after(&request.turns),
             kept: 0,
             meter: Meter::new(input, max_tokens),
@@ -101,6 +106,12 @@ impl Reply {
         let mut events = Vec::new();
         if let Some((member, text)) = choice.reasoning {
             events.extend(self.think(member, &text)?);
+        }
+        if let Some((list, pieces)) = choice.blocks {
+            // Its text is counted as reasoning.
+            self.has_begun = true;
+            self.hold(serde_json::to_string(&pieces).unwrap_or_default().len())?;
+            self.blocks.add(list, pieces);
         }
         self.is_refused |= !choice.refusal.is_empty();
         for text in [choice.text, choice.refusal] {
@@ -138,16 +149,22 @@ impl Reply {
         Ok(earlier)
     }
 
-    /// The reasoning so far as a thought, because something else follows it.
+    /// The reasoning so far as a thought, because something else follows it. Blocks stand for its
+    /// text.
     fn thought(&mut self) -> Option<Event> {
-        let (member, text) = self.reasoning.take()?;
+        let (member, text) = self.reasoning.take().filter(|_| self.blocks.is_empty())?;
         Some(Event::Thought(Thought::Reasoning { member, text: &text }.to_value()))
     }
 
     /// Counts what the model wrote, and what is kept of it until it is whole.
     fn keep(&mut self, text: &str) -> Result<(), Failure> {
         self.wrote(text);
-        self.kept = self.kept.saturating_add(text.len());
+        self.hold(text.len())
+    }
+
+    /// Counts the bytes of what is kept.
+    fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.kept = self.kept.saturating_add(bytes);
         if self.kept > MOST_KEPT {
             let why = "the reply has too much reasoning, or too long inputs of tools";
             return Err(Failure::lasting(Fault::Broken, why));
@@ -183,6 +200,8 @@ impl Reply {
         let mut events = Vec::new();
         if cut.is_none() {
             events.extend(self.thought());
+            // A signature may come after the text and the uses.
+            events.extend(take(&mut self.blocks).thought().map(Event::Thought));
         }
         events.extend(self.uses.events(cut.is_some()));
         let is_use = |event: &Event| matches!(event, Event::ToolUse(_));
@@ -644,6 +663,32 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_whole_at_the_end_of_the_reply() {
+        let piece = |more: Value| json!({"thinking_blocks": [more]});
+        let frames = [
+            delta(&json!({"reasoning_content": "a",
+                "thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": ""}]})),
+            text("Hi"),
+            call("a", "{\"year"),
+            delta(&piece(json!({"type": "thinking", "thinking": "", "signature": "c2ln"}))),
+            json!({"choices": [{"delta": {"tool_calls": [
+                {"index": 0, "function": {"arguments": "\": 1}"}}]}}]}),
+        ];
+        let blocks = json!([{"type": "thinking", "thinking": "a", "signature": "c2ln"}]);
+        let whole = vec![
+            Event::Thought(json!({"type": "openai", "thinking_blocks": blocks})),
+            used("a", json!({"year": 1})),
+            Event::Stop(StopReason::ToolUse),
+        ];
+        // A step that is cut off has no next one.
+        let cut = vec![Event::Stop(StopReason::MaxTokens)];
+        for (reason, expected) in [("tool_calls", whole), ("length", cut)] {
+            let found = read(&[&frames[..], &[end(reason), done()]].concat());
+            assert_eq!(parts(&found), [vec![said("Hi")], expected].concat(), "{reason}");
+        }
+    }
+
+    #[test]
     fn what_is_kept_of_a_reply_is_bounded() {
         let mut reply = reply_to(&request());
         let piece = "x".repeat(MOST_KEPT / 4);
@@ -652,7 +697,9 @@ mod tests {
             reply.take(thinks(&piece)).unwrap();
         }
         reply.take(frame(&call("a", &piece).to_string())).unwrap();
-        for last in [thinks("y"), frame(&call("a", "y").to_string())] {
+        let blocks = json!({"thinking_blocks": [{"type": "thinking"}]});
+        let block = frame(&delta(&blocks).to_string());
+        for last in [thinks("y"), frame(&call("a", "y").to_string()), block] {
             let failure = reply.take(last).unwrap_err();
             assert_eq!((failure.error.fault, failure.pause(0)), (Fault::Broken, None));
         }

@@ -2,6 +2,7 @@
 //!
 //! - The model's reasoning. Some servers refuse the next step of a reply without it:
 //!   <https://api-docs.deepseek.com/guides/thinking_mode>
+//! - Its reasoning in blocks, which are signed or encrypted: `blocks.rs`.
 //! - What a server keeps at a use of a tool, such as the signatures of Gemini:
 //!   <https://ai.google.dev/gemini-api/docs/thought-signatures>
 
@@ -32,11 +33,35 @@ impl Member {
     }
 }
 
+/// The member of a message with reasoning in blocks. It goes back under the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// That of `OpenRouter`.
+    ReasoningDetails,
+    /// That of `LiteLLM` in front of Claude.
+    ThinkingBlocks,
+}
+
+impl List {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::ReasoningDetails, Self::ThinkingBlocks];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReasoningDetails => "reasoning_details",
+            Self::ThinkingBlocks => "thinking_blocks",
+        }
+    }
+}
+
 /// A thought of this provider.
 #[derive(Debug, PartialEq)]
 pub(super) enum Thought<'a> {
     /// The model's reasoning.
     Reasoning { member: Member, text: &'a str },
+    /// The model's reasoning in blocks.
+    Blocks { list: List, blocks: &'a [Value] },
     /// What the server keeps at the use with this id of ours.
     OfUse {
         tool_call_id: &'a str,
@@ -64,13 +89,19 @@ impl<'a> Thought<'a> {
             let text = thought[member.name()].as_str()?;
             Some(Self::Reasoning { member, text })
         };
-        Member::ALL.into_iter().find_map(reasoning)
+        let blocks = |list: List| {
+            let blocks = thought[list.name()].as_array()?;
+            Some(Self::Blocks { list, blocks })
+        };
+        let text = Member::ALL.into_iter().find_map(reasoning);
+        text.or_else(|| List::ALL.into_iter().find_map(blocks))
     }
 
     /// The thought as it is stored.
     pub fn to_value(&self) -> Value {
         match self {
             Self::Reasoning { member, text } => json!({"type": TYPE, member.name(): text}),
+            Self::Blocks { list, blocks } => json!({"type": TYPE, list.name(): blocks}),
             Self::OfUse { tool_call_id, id, extra_content } => {
                 let kept = [
                     ("type", Some(TYPE.into())),
@@ -93,6 +124,7 @@ mod tests {
     #[test]
     fn a_thought_is_stored_and_read_again() {
         let signed = json!({"google": {"thought_signature": "c2ln"}});
+        let blocks = [json!({"type": "reasoning.text", "text": "Hm."})];
         let of_use = |id, extra_content| Thought::OfUse { tool_call_id: "a", id, extra_content };
         for (thought, expected) in [
             (
@@ -102,6 +134,14 @@ mod tests {
             (
                 Thought::Reasoning { member: Member::Reasoning, text: "Hm." },
                 json!({"type": "openai", "reasoning": "Hm."}),
+            ),
+            (
+                Thought::Blocks { list: List::ReasoningDetails, blocks: &blocks },
+                json!({"type": "openai", "reasoning_details": blocks}),
+            ),
+            (
+                Thought::Blocks { list: List::ThinkingBlocks, blocks: &[] },
+                json!({"type": "openai", "thinking_blocks": []}),
             ),
             (
                 of_use(None, Some(&signed)),
@@ -122,6 +162,7 @@ mod tests {
             json!({"reasoning": "Hm."}),
             json!({"type": "openai"}),
             json!({"type": "openai", "reasoning": ["Hm."]}),
+            json!({"type": "openai", "reasoning_details": "Hm."}),
             json!("openai"),
             json!(null),
         ] {

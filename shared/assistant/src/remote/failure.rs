@@ -50,7 +50,7 @@ pub(crate) struct Said {
     pub fault: Option<Fault>,
     /// The part of the request that is refused, if the message names one that can be left out.
     pub refused: Option<Part>,
-    /// The pause that the provider asks for in the body. A header goes before it.
+    /// The pause that the provider asks for in the body. That of a header takes precedence.
     pub retry_after: Option<Duration>,
     /// The provider's word for it, for the log. It never quotes the request.
     pub word: String,

@@ -40,8 +40,17 @@ async fn a_reply_is_whole_and_counted_in_every_dialect() {
         let heard = hear(&*circuits.openai(&api, &[]), request()).await;
         let found = (heard.outcome(), heard.text.as_str());
         assert_eq!(found, (Ok(StopReason::EndTurn), TEXT), "{dialect:?}");
-        let thought = dialect.reasoning().map(|member| json!({"type": "openai", member: THOUGHT}));
-        assert_eq!(heard.thoughts, thought.into_iter().collect::<Vec<_>>(), "{dialect:?}");
+        if let Some(list) = dialect.blocks() {
+            // The pieces are one block, which stands for its text.
+            let [thought] = &heard.thoughts[..] else {
+                panic!("{dialect:?}: {:?}", heard.thoughts)
+            };
+            assert_eq!(thought[list].as_array().map(Vec::len), Some(1), "{dialect:?}: {thought}");
+        } else {
+            let thought =
+                dialect.reasoning().map(|member| json!({"type": "openai", member: THOUGHT}));
+            assert_eq!(heard.thoughts, thought.into_iter().collect::<Vec<_>>(), "{dialect:?}");
+        }
         // It has read 32 tokens, 7 of them from the cache. Thoughts are paid for, also hidden ones.
         let counted = |input_tokens, cache_read_tokens| Usage {
             input_tokens,
@@ -87,8 +96,14 @@ async fn calls_are_answered_and_thoughts_come_back_within_a_reply_in_every_diale
         let answered: Vec<_> = asked[1].results().into_iter().map(|(id, ..)| id).collect();
         assert_eq!(answered, ids, "{dialect:?}");
         let said = said_by_the_model(asked[1].messages());
-        if let Some(member) = dialect.reasoning().filter(|_| refused == 0) {
-            assert_eq!(said[0][member], THOUGHT, "{dialect:?}");
+        match (dialect.blocks(), dialect.reasoning().filter(|_| refused == 0)) {
+            // The blocks stand for their text.
+            (Some(list), member) => {
+                assert!(said[0][list].is_array(), "{dialect:?}: {}", said[0]);
+                assert!(member.is_none_or(|member| said[0][member].is_null()), "{dialect:?}");
+            }
+            (None, Some(member)) => assert_eq!(said[0][member], THOUGHT, "{dialect:?}"),
+            (None, None) => {}
         }
         let is_signed = !said[0]["tool_calls"][0]["extra_content"].is_null();
         let is_gemini = matches!(dialect, Dialect::Gemini | Dialect::GeminiInPieces);
@@ -108,7 +123,41 @@ async fn calls_are_answered_and_thoughts_come_back_within_a_reply_in_every_diale
             continue;
         }
         let said = json!(said).to_string();
-        assert!(!said.contains("reasoning") && !said.contains("extra_content"), "{said}");
+        let words = ["reasoning", "thinking", "extra_content"];
+        assert!(words.iter().all(|word| !said.contains(word)), "{said}");
+    }
+}
+
+/// A gateway in front of Claude refuses a step whose blocks are another model's, and then a step
+/// without blocks, where the model is to think.
+#[tokio::test]
+async fn a_step_of_another_model_is_taken_without_thoughts_and_without_thinking() {
+    let circuits = Circuits::start().await;
+    for dialect in [Dialect::LitellmClaude, Dialect::OpenrouterClaude] {
+        let api = server(dialect, vec![first_step(), Step::new().says("Done.")]).await;
+        let provider = circuits.openai(&api, &[]);
+        let effort = Some(Effort::Low);
+        let mut request = Request { tools: tools(), effort, ..request() };
+        let (mut turn, _) = step(&*provider, request.clone()).await;
+        let list = dialect.blocks().unwrap();
+        for content in &mut turn.content {
+            if let Content::Thought(thought) = content
+                && let Some(block) = thought.pointer_mut(&format!("/{list}/0"))
+            {
+                block["signature"] = json!("c2ln");
+            }
+        }
+        let answers = results(&turn, |_| false);
+        request.turns.extend([turn, answers]);
+        let (turn, reason) = step(&*provider, request).await;
+        assert_eq!(reason, StopReason::EndTurn, "{dialect:?}");
+        assert_eq!(turn.content.last(), Some(&Content::Text("Done.".into())), "{dialect:?}");
+        let refused = api.refused();
+        let [signature, thinking] = &refused[..] else { panic!("{dialect:?}: {refused:?}") };
+        assert!(signature.contains("Invalid `signature`"), "{dialect:?}: {signature}");
+        assert!(thinking.contains("Expected `thinking`"), "{dialect:?}: {thinking}");
+        let asked = api.asked();
+        assert!(asked[1].body["reasoning_effort"].is_null(), "{dialect:?}");
     }
 }
 
