@@ -6,7 +6,7 @@ use assistant::domain::{Budget, Cost};
 use platform::input::{Fields, FromField, Input, Items, RawValue};
 use serde_json::Value;
 use tally_jobs::domain::{Case, Check, max_cost_usd};
-use tally_prompts::domain::{PromptName, Values};
+use tally_prompts::domain::{PromptName, Values, VersionNumber};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
@@ -19,9 +19,6 @@ const MOST_REPETITIONS: u32 = 5;
 
 /// Characters of the input of a case, at most.
 const LONGEST_INPUT: usize = 60_000;
-
-/// The largest number of a version.
-const LARGEST: u32 = 999_999_999;
 
 /// Texts that an answer has to contain, at most.
 const MOST_TEXTS: usize = 100;
@@ -114,8 +111,10 @@ impl FromField for Cases {
 
 /// The schema of a list of versions.
 fn versions() -> Schema {
-    let number =
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(LARGEST));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .maximum(Some(VersionNumber::LARGEST));
     let description =
         "Numbers of the versions, 1 to 5, each once. 0 is the version that is built in.";
     ArrayBuilder::new()
@@ -132,11 +131,9 @@ impl FromField for Numbers {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let wrong = || format!("must be 1 to {MOST_VERSIONS} numbers of versions, each once");
         let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
-        let number = |item| {
-            let number = u64::read(&RawValue::Json(item)).ok()?;
-            u32::try_from(number).ok().filter(|number| *number <= LARGEST)
-        };
-        let numbers = items.iter().map(number).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+        let number = |item| VersionNumber::read(&RawValue::Json(item)).map(|number| number.0);
+        let numbers = items.iter().map(number).collect::<Result<Vec<_>, _>>();
+        let numbers = numbers.map_err(|_| wrong())?;
         let different = numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len();
         let is_right = different && (1..=MOST_VERSIONS).contains(&numbers.len());
         if is_right { Ok(Self(numbers)) } else { Err(wrong()) }

@@ -9,9 +9,6 @@ use tally_prompts::domain::Label;
 /// Characters of a description and of a note, at most.
 const LONGEST: usize = 500;
 
-/// The largest number of a version.
-const LARGEST: u64 = 999_999_999;
-
 /// The purpose of a prompt: at most 500 characters, none of them a control character.
 pub struct Description(pub String);
 
@@ -20,9 +17,6 @@ pub struct Note(pub String);
 
 /// Labels, each once.
 pub struct Labels(pub BTreeSet<Label>);
-
-/// The number of a version. 0 stands for the one that is built in, or for none.
-pub struct Number(pub u32);
 
 impl FromField for Description {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
@@ -62,14 +56,6 @@ impl FromField for Labels {
     }
 }
 
-impl FromField for Number {
-    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let number = Some(u64::read(raw)?).filter(|number| *number <= LARGEST);
-        let number = number.and_then(|number| u32::try_from(number).ok());
-        number.map(Self).ok_or_else(|| "must be 0 to 999999999".into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,10 +80,6 @@ mod tests {
         check::<Labels>(
             &[json!([]), json!(["staging", "production"])],
             &[json!(["staging", "staging"]), json!(["latest"]), json!([1]), json!("staging")],
-        );
-        check::<Number>(
-            &[json!(0), json!(999_999_999), json!(7.0)],
-            &[json!(1_000_000_000), json!(u64::MAX), json!(-1), json!("1")],
         );
     }
 }

@@ -12,12 +12,12 @@ use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_prompts::built_in;
-use tally_prompts::domain::{Label, PromptName, Version};
+use tally_prompts::domain::{Label, PromptName, Version, VersionNumber};
 use tally_prompts::store::{Head, MOST_LABELS, Move, Prompts};
 use utoipa::ToSchema;
 
 use crate::change;
-use crate::fields::{Note, Number};
+use crate::fields::Note;
 use crate::names::{LABEL_PATH, label, name};
 use crate::rights::Rights;
 use crate::view::LabelMoved;
@@ -77,11 +77,11 @@ struct Moving {
 
 impl Input for LabelMove {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let version = fields.required::<Number>("version");
+        let version = fields.required::<VersionNumber>("version");
         let has_expected = fields.has("expected");
-        let expected = fields.optional::<Number>("expected");
+        let expected = fields.optional::<VersionNumber>("expected");
         let note = fields.optional::<Note>("note");
-        let expected = Expected(expected?.map(|Number(number)| number));
+        let expected = Expected(expected?.map(|VersionNumber(number)| number));
         Some(Self {
             version: version?.0,
             expected: has_expected.then_some(expected),

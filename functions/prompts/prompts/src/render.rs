@@ -11,11 +11,12 @@ use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_prompts::Registry;
-use tally_prompts::domain::{Content, Label, PromptName, Rendered, Values, Version, Which};
+use tally_prompts::domain::{
+    Content, Label, PromptName, Rendered, Values, Version, VersionNumber, Which,
+};
 use tally_prompts::store::Prompts;
 use utoipa::ToSchema;
 
-use crate::fields::Number;
 use crate::names::{PATH, name};
 use crate::rights::Rights;
 
@@ -81,7 +82,7 @@ impl FromField for Text {
 
 impl Input for RenderRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let version = fields.optional::<Number>("version");
+        let version = fields.optional::<VersionNumber>("version");
         let label = fields.optional::<Label>("label");
         let content = fields.optional::<Inner<Content>>("content");
         let variables = fields.optional("variables");
@@ -97,7 +98,7 @@ impl Input for RenderRequest {
             named.for_each(|name| fields.refuse(name, &fault));
         }
         Some(Self {
-            version: version?.map(|Number(number)| number),
+            version: version?.map(|VersionNumber(number)| number),
             label: label?,
             content: content?.map(|Inner(content)| content),
             variables: variables?.unwrap_or_default(),

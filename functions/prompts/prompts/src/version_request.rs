@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use platform::http::Schemas;
 use platform::input::{Fields, Input};
-use tally_prompts::domain::{Content, Label};
+use tally_prompts::domain::{Content, Label, VersionNumber};
 use tally_prompts::store::MOST_LABELS;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::fields::{Labels, Note, Number};
+use crate::fields::{Labels, Note};
 
 /// A version to save: its content, and the way to save it.
 #[derive(Debug, Clone)]
@@ -56,12 +56,12 @@ fn labels() -> Schema {
 
 impl Input for VersionRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let based_on = fields.optional::<Number>("based_on");
+        let based_on = fields.optional::<VersionNumber>("based_on");
         let labels = fields.optional::<Labels>("labels");
         let note = fields.optional::<Note>("note");
         let content = Content::read(fields);
         let options = SaveOptions {
-            based_on: based_on?.map(|Number(number)| number),
+            based_on: based_on?.map(|VersionNumber(number)| number),
             labels: labels?.map(|Labels(labels)| labels).unwrap_or_default(),
             note: note?.map(|Note(text)| text),
         };

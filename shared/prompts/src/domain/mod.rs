@@ -8,6 +8,7 @@ mod template;
 mod values;
 mod variable;
 mod version;
+mod version_number;
 
 pub use content::{Content, Kind};
 pub use label::Label;
@@ -17,3 +18,4 @@ pub use template::{Fault as TemplateFault, Template};
 pub use values::Values;
 pub use variable::{Variable, VariableType};
 pub use version::{Pinned, Rendered, Version};
+pub use version_number::VersionNumber;

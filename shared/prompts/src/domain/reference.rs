@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 use super::name::{self, PromptName};
-
-/// Digits of a version, at most.
-const DIGITS: usize = 9;
+use super::version_number::VersionNumber;
 
 /// The phrase for a text that is no reference.
 const WRONG: &str = "must be the name of a prompt, name@label or name@number";
@@ -45,11 +43,10 @@ impl FromStr for Which {
 
     /// Reads what stands behind the `@`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_number = text.bytes().all(|b| b.is_ascii_digit())
-            && text.len() <= DIGITS
-            && (text == "0" || !text.starts_with('0'));
+        let is_number =
+            text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         match text.parse() {
-            Ok(number) if is_number => Ok(Self::Number(number)),
+            Ok(number) if is_number && number <= VersionNumber::LARGEST => Ok(Self::Number(number)),
             _ => text.parse().map(Self::Label).map_err(|_: &str| WRONG),
         }
     }
