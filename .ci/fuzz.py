@@ -19,7 +19,7 @@ def install(packages=CLIENTS):
 
 def fuzz(url, cases):
     """Sends up to so many generated cases to each operation, beside examples and boundaries. Anything that it finds fails.
-    fuzz_hooks.py adds a check to the built-in ones. There is no limit of time: it would decide by chance what is sent."""
+    fuzz_hooks.py adds a check to the built-in ones. A limit of time would decide by chance which cases are sent."""
     command = [
         CLIENTS / "venv" / "bin" / "schemathesis", "--config-file", CLIENTS / "schemathesis.toml", "run",
         ROOT / "docs" / "api" / "openapi.json", "--url", url, "--phases", "examples,coverage,fuzzing",

@@ -110,7 +110,7 @@ impl Reply {
         if let Some((list, pieces)) = choice.blocks {
             // Its text is counted as reasoning.
             self.has_begun = true;
-            self.hold(serde_json::to_string(&pieces).unwrap_or_default().len())?;
+            self.keep_bytes(serde_json::to_string(&pieces).unwrap_or_default().len())?;
             self.blocks.add(list, pieces);
         }
         self.is_refused |= !choice.refusal.is_empty();
@@ -159,11 +159,11 @@ impl Reply {
     /// Counts what the model wrote, and what is kept of it until it is whole.
     fn keep(&mut self, text: &str) -> Result<(), Failure> {
         self.wrote(text);
-        self.hold(text.len())
+        self.keep_bytes(text.len())
     }
 
     /// Counts the bytes of what is kept.
-    fn hold(&mut self, bytes: usize) -> Result<(), Failure> {
+    fn keep_bytes(&mut self, bytes: usize) -> Result<(), Failure> {
         self.kept = self.kept.saturating_add(bytes);
         if self.kept > MOST_KEPT {
             let why = "the reply has too much reasoning, or too long inputs of tools";
